@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/doc_private.h"
 #include "base/mem.h"
 
 struct entry {
@@ -137,13 +138,16 @@ size_t doc_bytes(const struct doc *doc)
 
 /* ---- making ---- */
 
-struct node *node_of_line(struct doc *doc, enum node_kind kind, unsigned line);
-
 struct node *node_of_line(struct doc *doc, enum node_kind kind, unsigned line)
 {
 	struct node *n = arena(doc, sizeof *n);
 	*n = (struct node){ .kind = (unsigned char)kind, .line = line };
 	return n;
+}
+
+void node_set_line(struct node *n, unsigned line)
+{
+	n->line = line;
 }
 
 static struct node *make(struct doc *doc, enum node_kind kind)

@@ -39,8 +39,16 @@ bool error_wrap(struct error *err, const char *format, ...)
 	va_start(args, format);
 	int n = vsnprintf(err->message, sizeof err->message, format, args);
 	va_end(args);
-	if (n >= 0 && (size_t)n < sizeof err->message)
-		(void)snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", before);
+	if (n < 0)
+		return false;
+	const char *const parts[] = { ": ", before };
+	size_t at = strlen(err->message);
+	for (size_t i = 0; i < 2; i++) {
+		size_t len = strnlen(parts[i], sizeof err->message - 1 - at);
+		memcpy(err->message + at, parts[i], len);
+		at += len;
+	}
+	err->message[at] = '\0';
 	return false;
 }
 

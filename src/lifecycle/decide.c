@@ -1,0 +1,270 @@
+#include "lifecycle/decide.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "lifecycle/internal.h"
+
+static const char *const job_state_names[JOB_STATE_COUNT] = {
+	[JOB_NONE] = "", [JOB_INITIALIZING] = "INITIALIZING", [JOB_CREATED] = "CREATED", [JOB_RUNNING] = "RUNNING",
+	[JOB_FAILING] = "FAILING", [JOB_FAILED] = "FAILED", [JOB_CANCELLING] = "CANCELLING", [JOB_CANCELED] = "CANCELED",
+	[JOB_FINISHED] = "FINISHED", [JOB_RESTARTING] = "RESTARTING", [JOB_SUSPENDED] = "SUSPENDED", [JOB_RECONCILING] = "RECONCILING",
+};
+
+const char *job_state_name(enum job_state state)
+{
+	return state < JOB_STATE_COUNT ? job_state_names[state] : "";
+}
+
+enum job_state job_state_of(const char *name)
+{
+	for (int i = JOB_INITIALIZING; i < JOB_STATE_COUNT; i++)
+		if (str_eq(name, job_state_names[i]))
+			return (enum job_state)i;
+	return JOB_RECONCILING;
+}
+
+bool job_state_terminal(enum job_state state)
+{
+	return state == JOB_FAILED || state == JOB_CANCELED || state == JOB_FINISHED;
+}
+
+const char *effect_name(enum effect effect)
+{
+	static const char *const names[] = {
+#define EFFECT(id, name, text) [EFFECT_##id] = name,
+#include "lifecycle/effects.def"
+#undef EFFECT
+	};
+	return effect < EFFECT_COUNT ? names[effect] : "?";
+}
+
+struct policy policy_default(void)
+{
+	return (struct policy){ .stable_checkpoints = 2, .stable_after_ms = 10000, .start_deadline_ms = 300000, .crash_restarts = 2,
+				.savepoint_timeout_ms = 600000, .delete_deadline_ms = 600000, .interval_ms = 15000, .poll_ms = 500 };
+}
+
+void job_id_of(const char *uid, int64_t launch, char out[33])
+{
+	AUTOBUF b = BUF_INIT;
+	buf_printf(&b, "%s/%lld", uid, (long long)launch);
+	char hex[65];
+	sha256_hex(buf_text(&b), b.len, hex);
+	memcpy(out, hex, 32);
+	out[32] = '\0';
+}
+
+void decision_reason(struct decision *d, const char *format, ...)
+{
+	if (d->reason_count == DECISION_REASONS)
+		return;
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(d->reasons[d->reason_count++], sizeof d->reasons[0], format, args);
+	va_end(args);
+}
+
+void decision_event(struct decision *d, bool warning, const char *reason, const char *format, ...)
+{
+	if (d->event_count == DECISION_EVENTS)
+		return;
+	struct decision_event *e = &d->events[d->event_count++];
+	e->warning = warning;
+	(void)snprintf(e->reason, sizeof e->reason, "%s", reason);
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(e->message, sizeof e->message, format, args);
+	va_end(args);
+}
+
+void decision_free(struct decision *d)
+{
+	ledger_free(&d->ledger);
+	doc_free(d->status);
+	d->status = NULL;
+}
+
+const char *decide_annotation(const struct node *resource, const char *name)
+{
+	return node_text(node_get(node_find(resource, "metadata/annotations"), name));
+}
+
+void turn_op(struct turn *t, enum op_kind kind, const char *reason)
+{
+	const struct ledger_launch *live = ledger_live(t->ledger);
+	struct ledger_op op = { .kind = kind, .attempt = 1, .started_at = t->in->now_ms, .launch = live == NULL ? 0 : live->number };
+	LEDGER_SET(op.reason, reason);
+	LEDGER_SET(op.leader, t->in->leader);
+	t->ledger->op = op;
+}
+
+static void read_spec(struct turn *t)
+{
+	const char *mode = node_find_text(t->spec, "job/upgradeMode");
+	t->mode_given = mode != NULL;
+	t->mode = str_eq(mode, "savepoint") ? MODE_SAVEPOINT : str_eq(mode, "last-state") ? MODE_LAST_STATE : MODE_STATELESS;
+	/* An absent upgradeMode is the peer's `stateless`, which here is no consent to lose state that exists. */
+	if (!t->mode_given && t->ledger->had_checkpoint)
+		t->mode = MODE_SAVEPOINT;
+}
+
+static void choose_target(struct turn *t)
+{
+	struct ledger *l = t->ledger;
+	const char *retry = decide_annotation(t->in->resource, "weir.dev/retry");
+	if (retry != NULL && strcmp(retry, l->spent_retry) != 0) {
+		LEDGER_SET(l->spent_retry, retry);
+		ledger_drop_quarantine(l, t->in->digest);
+		decision_reason(t->out, "weir.dev/retry: %s lifts the quarantine of this content", retry);
+	}
+	t->target = TARGET_SPEC;
+	t->target_digest = t->in->digest;
+	const struct ledger_launch *stable = ledger_stable(l);
+	const struct ledger_quarantine *q = ledger_quarantined(l, t->in->digest);
+	if (q != NULL || t->in->invalid != NULL) {
+		if (t->in->invalid != NULL)
+			decision_reason(t->out, "the spec is not valid: %s", t->in->invalid);
+		else
+			decision_reason(t->out, "content %.12s is quarantined: %s", q->digest, q->reason);
+		const struct ledger_launch *live = ledger_live(l);
+		if (t->in->invalid != NULL && live != NULL) { /* its last valid version goes on */
+			t->target = TARGET_STABLE;
+			t->target_digest = live->digest;
+		} else {
+			t->target = stable == NULL ? TARGET_NOTHING : TARGET_STABLE;
+			t->target_digest = stable == NULL ? NULL : stable->digest;
+		}
+	}
+	if (t->deleting || str_eq(node_find_text(t->spec, "job/state"), "suspended"))
+		t->target = TARGET_NOTHING;
+}
+
+/* A resource of the same name, created anew: what ran before it is history, its state waits for a choice. */
+static void note_recreation(struct turn *t)
+{
+	struct ledger *l = t->ledger;
+	const char *uid = node_text_or(node_find(t->in->resource, "metadata/uid"), "");
+	if (strcmp(l->uid, uid) == 0)
+		return;
+	bool reborn = l->uid[0] != '\0';
+	struct ledger_launch *live = ledger_live(l);
+	if (live != NULL && t->in->seen->jm == SEEN_UNKNOWN)
+		return;
+	if (live != NULL) {
+		live->ended_at = t->in->now_ms;
+		LEDGER_SET(live->outcome, "stopped");
+	}
+	LEDGER_SET(l->uid, uid);
+	if (reborn) {
+		l->op = (struct ledger_op){ 0 };
+		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+		decision_reason(t->out, "the resource was created anew; its ledger knows of earlier launches");
+	}
+}
+
+static void finish_deletion(struct turn *t)
+{
+	if (t->in->seen->jm == SEEN_UNKNOWN || t->in->seen->pods == SEEN_UNKNOWN || t->in->seen->ha == SEEN_UNKNOWN)
+		return;
+	if (t->in->seen->jm == SEEN_PRESENT) {
+		turn_op(t, OP_REMOVE, "delete");
+		return;
+	}
+	if (t->in->seen->ha == SEEN_PRESENT) {
+		t->out->effect = EFFECT_DELETE_HA;
+		return;
+	}
+	t->out->effect = EFFECT_REMOVE_FINALIZER;
+	decision_reason(t->out, "everything is gone, the ledger is kept");
+}
+
+static bool has_finalizer(const struct node *resource)
+{
+	const struct node *list = node_find(resource, "metadata/finalizers");
+	for (size_t i = 0; i < node_count(list); i++)
+		if (str_eq(node_text(node_at(list, i)), "flinkdeployments.flink.apache.org/finalizer"))
+			return true;
+	return false;
+}
+
+static void decide_action(struct turn *t)
+{
+	struct ledger *l = t->ledger;
+	switch ((enum op_kind)l->op.kind) {
+	case OP_STOP:
+		stop_continue(t);
+		return;
+	case OP_REMOVE:
+		remove_continue(t);
+		return;
+	case OP_LAUNCH:
+		launch_continue(t);
+		return;
+	case OP_NONE:
+		break;
+	}
+	const struct ledger_launch *live = ledger_live(l);
+	if (t->deleting) {
+		if (live != NULL)
+			stop_begin(t, "delete");
+		else
+			finish_deletion(t);
+		return;
+	}
+	if (t->target == TARGET_NOTHING) {
+		if (live != NULL && str_eq(node_find_text(t->spec, "job/state"), "suspended"))
+			stop_begin(t, "suspend");
+		else if (live != NULL)
+			watch_launch(t);
+		return;
+	}
+	if (live == NULL) {
+		launch_begin(t);
+	} else if (strcmp(live->digest, t->target_digest) != 0) {
+		decision_reason(t->out, "the content changed from %.12s to %.12s", live->digest, t->target_digest);
+		stop_begin(t, t->target == TARGET_STABLE ? "rollback" : "upgrade");
+	} else {
+		watch_launch(t);
+	}
+}
+
+void decide(const struct decide_input *in, struct decision *out)
+{
+	*out = (struct decision){ .effect = EFFECT_NONE, .next_ms = in->policy->interval_ms };
+	ledger_copy(&out->ledger, in->ledger);
+	struct turn t = { .in = in, .out = out, .ledger = &out->ledger, .spec = node_get(in->resource, "spec") };
+	t.deleting = node_find(in->resource, "metadata/deletionTimestamp") != NULL;
+	out->ledger.stuck[0] = '\0';
+
+	bool foreign = in->ledger->uid[0] == '\0' && node_find(in->resource, "status/reconciliationStatus/lastReconciledSpec") != NULL &&
+		       !str_eq(decide_annotation(in->resource, "weir.dev/managed"), "true");
+	if (foreign) {
+		LEDGER_SET(out->ledger.stuck, "ForeignController: another controller wrote this status; set weir.dev/managed: \"true\" to adopt it");
+		decision_reason(out, "%s", out->ledger.stuck);
+		out->ledger_changed = false;
+		return;
+	}
+	if (!t.deleting && !has_finalizer(in->resource)) {
+		out->effect = EFFECT_ADD_FINALIZER;
+		out->next_ms = 0;
+		return;
+	}
+	if (t.deleting && !has_finalizer(in->resource))
+		return;
+	note_recreation(&t);
+	read_spec(&t);
+	choose_target(&t);
+	decide_action(&t);
+	status_build(&t);
+
+	AUTOBUF before = BUF_INIT;
+	AUTOBUF after = BUF_INIT;
+	ledger_write(in->ledger, &before);
+	ledger_write(&out->ledger, &after);
+	out->ledger_changed = strcmp(buf_text(&before), buf_text(&after)) != 0;
+	if (out->ledger_changed || out->effect != EFFECT_NONE || out->ledger.op.kind != OP_NONE)
+		out->next_ms = in->policy->poll_ms;
+}

@@ -1,0 +1,127 @@
+#include "lifecycle/digest.h"
+
+#include <string.h>
+
+#include "base/sha256.h"
+
+static const char *const ignored_keys[] = { "job.autoscaler", "parallelism.default", "kubernetes.operator" };
+static const char *const ignored_job_fields[] = { "state", "upgradeMode", "savepointTriggerNonce", "checkpointTriggerNonce", "initialSavepointPath",
+						  "allowNonRestoredState", "autoscalerResetNonce" };
+
+static bool ignored_key(const char *key)
+{
+	for (size_t i = 0; i < sizeof ignored_keys / sizeof ignored_keys[0]; i++)
+		if (str_starts(key, ignored_keys[i]))
+			return true;
+	return false;
+}
+
+static void flatten(struct doc *doc, struct node *out, const char *prefix, const struct node *n)
+{
+	for (size_t i = 0; i < node_count(n); i++) {
+		AUTOBUF key = BUF_INIT;
+		buf_printf(&key, "%s%s%s", prefix, *prefix == '\0' ? "" : ".", node_key_at(n, i));
+		const struct node *value = node_value_at(n, i);
+		if (node_is(value, NODE_MAP)) {
+			flatten(doc, out, buf_text(&key), value);
+		} else if (!ignored_key(buf_text(&key))) {
+			const char *text = node_text(value);
+			node_set(doc, out, buf_text(&key), text == NULL ? node_copy(doc, value) : node_string(doc, text));
+		}
+	}
+}
+
+static void drop_nulls(struct node *n)
+{
+	for (size_t i = node_count(n); i-- > 0;) {
+		struct node *value = node_is(n, NODE_MAP) ? node_value_at(n, i) : node_at(n, i);
+		drop_nulls(value);
+		if (node_is(n, NODE_MAP) && node_is(value, NODE_NULL))
+			node_remove_at(n, i);
+	}
+}
+
+void spec_digest(const struct node *spec, const char *references, char out[65])
+{
+	AUTODOC *doc = doc_new();
+	struct node *copy = node_is(spec, NODE_MAP) ? node_copy(doc, spec) : node_map(doc);
+	struct node *config = node_map(doc);
+	flatten(doc, config, "", node_get(copy, "flinkConfiguration"));
+	node_set(doc, copy, "flinkConfiguration", config);
+	struct node *job = node_get(copy, "job");
+	for (size_t i = 0; i < sizeof ignored_job_fields / sizeof ignored_job_fields[0]; i++)
+		(void)node_remove(job, ignored_job_fields[i]);
+	if (str_eq(node_find_text(copy, "mode"), "native"))
+		(void)node_remove(copy, "mode");
+	drop_nulls(copy);
+	AUTOBUF text = BUF_INIT;
+	node_to_json(copy, &text, JSON_SORTED);
+	if (references != NULL)
+		buf_puts(&text, references);
+	sha256_hex(buf_text(&text), text.len, out);
+}
+
+/* ---- the peer's text ---- */
+
+struct member {
+	const char *name;
+	const char *otherwise; /* JSON of an absent member */
+	const struct member *of;
+	bool number_as_double;
+};
+
+static const struct member resource_members[] = { { "cpu", "null", NULL, true }, { "memory", "null", NULL, false }, { "ephemeralStorage", "null", NULL, false },
+						  { NULL, NULL, NULL, false } };
+static const struct member job_members[] = {
+	{ "jarURI", "null", NULL, false }, { "parallelism", "0", NULL, false }, { "entryClass", "null", NULL, false }, { "args", "[]", NULL, false },
+	{ "state", "\"running\"", NULL, false }, { "savepointTriggerNonce", "null", NULL, false }, { "initialSavepointPath", "null", NULL, false },
+	{ "checkpointTriggerNonce", "null", NULL, false }, { "upgradeMode", "\"stateless\"", NULL, false },
+	{ "allowNonRestoredState", "null", NULL, false }, { "savepointRedeployNonce", "null", NULL, false },
+	{ "autoscalerResetNonce", "null", NULL, false }, { NULL, NULL, NULL, false },
+};
+static const struct member ingress_members[] = { { "template", "null", NULL, false }, { "className", "null", NULL, false },
+						 { "annotations", "null", NULL, false }, { "labels", "null", NULL, false },
+						 { "tls", "null", NULL, false }, { NULL, NULL, NULL, false } };
+static const struct member jobmanager_members[] = { { "resource", "null", resource_members, false }, { "replicas", "1", NULL, false },
+						    { "podTemplate", "null", NULL, false }, { NULL, NULL, NULL, false } };
+static const struct member taskmanager_members[] = { { "resource", "null", resource_members, false }, { "replicas", "null", NULL, false },
+						     { "podTemplate", "null", NULL, false }, { NULL, NULL, NULL, false } };
+static const struct member spec_members[] = {
+	{ "job", "null", job_members, false }, { "restartNonce", "null", NULL, false }, { "flinkConfiguration", "{}", NULL, false },
+	{ "image", "null", NULL, false }, { "imagePullPolicy", "null", NULL, false }, { "serviceAccount", "null", NULL, false },
+	{ "flinkVersion", "null", NULL, false }, { "ingress", "null", ingress_members, false }, { "podTemplate", "null", NULL, false },
+	{ "jobManager", "null", jobmanager_members, false }, { "taskManager", "null", taskmanager_members, false },
+	{ "logConfiguration", "null", NULL, false }, { "mode", "null", NULL, false }, { NULL, NULL, NULL, false },
+};
+
+static void put_members(struct buf *out, const struct node *n, const struct member *m)
+{
+	buf_putc(out, '{');
+	for (const struct member *first = m; m->name != NULL; m++) {
+		const struct node *value = node_get(n, m->name);
+		buf_printf(out, "%s\"%s\":", m == first ? "" : ",", m->name);
+		if (value == NULL || node_is(value, NODE_NULL))
+			buf_puts(out, m->otherwise);
+		else if (m->of != NULL && node_is(value, NODE_MAP))
+			put_members(out, value, m->of);
+		else if (m->number_as_double && node_is(value, NODE_NUMBER) && strpbrk(node_text(value), ".eE") == NULL)
+			buf_printf(out, "%s.0", node_text(value));
+		else
+			node_to_json(value, out, JSON_COMPACT);
+	}
+	buf_putc(out, '}');
+}
+
+void spec_last_reconciled(const struct node *spec, const char *state, const char *upgrade_mode, bool first_deployment, struct buf *out)
+{
+	AUTODOC *doc = doc_new();
+	struct node *copy = node_is(spec, NODE_MAP) ? node_copy(doc, spec) : node_map(doc);
+	struct node *job = node_get(copy, "job");
+	if (node_is(job, NODE_MAP)) {
+		node_set_text(doc, job, "state", state);
+		node_set_text(doc, job, "upgradeMode", upgrade_mode);
+	}
+	buf_puts(out, "{\"spec\":");
+	put_members(out, copy, spec_members);
+	buf_printf(out, ",\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":%s}}", first_deployment ? "true" : "false");
+}

@@ -1,0 +1,169 @@
+/* How a launch begins: its state is chosen, its number raised and its intent in the ledger before anything is created. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "lifecycle/internal.h"
+
+/* weir.dev/restore-from: latest | path:<uri> | commit:<sha>. A value counts once. */
+static bool choice_made(struct turn *t, struct ledger_restore *out)
+{
+	struct ledger *l = t->ledger;
+	const char *choice = decide_annotation(t->in->resource, "weir.dev/restore-from");
+	if (choice == NULL)
+		return false;
+	char spent[sizeof l->spent_choice];
+	(void)snprintf(spent, sizeof spent, "%s %s", l->uid, choice);
+	if (strcmp(spent, l->spent_choice) == 0)
+		return false;
+	*out = (struct ledger_restore){ .kind = RESTORE_PATH };
+	if (strcmp(choice, "latest") == 0 && l->newest.path[0] != '\0') {
+		LEDGER_SET(out->path, l->newest.path);
+	} else if (str_starts(choice, "path:")) {
+		LEDGER_SET(out->path, choice + 5);
+	} else if (str_starts(choice, "commit:") && strlen(choice) >= 7 + 7) {
+		/* the state with which the launch of that commit ended: what its successor started from */
+		for (int64_t i = l->launch_count - 2; i >= 0; i--)
+			if (str_starts(l->launches[i].commit, choice + 7) && l->launches[i + 1].restore.kind == RESTORE_PATH) {
+				LEDGER_SET(out->path, l->launches[i + 1].restore.path);
+				break;
+			}
+	}
+	if (out->path[0] == '\0') {
+		(void)snprintf(l->stuck, sizeof l->stuck, "StateChoiceRequired: weir.dev/restore-from: %.60s names no state that the ledger knows", choice);
+		return false;
+	}
+	LEDGER_SET(l->spent_choice, spent);
+	decision_reason(t->out, "weir.dev/restore-from: %s", choice);
+	return true;
+}
+
+static bool choose_state(struct turn *t, struct ledger_restore *out)
+{
+	struct ledger *l = t->ledger;
+	if (choice_made(t, out))
+		return true;
+	if (l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint) {
+		if (l->next.path[0] == '\0') {
+			LEDGER_SET(l->stuck, "StateChoiceRequired: the HA metadata vanished and no checkpoint path is known; set weir.dev/restore-from: path:<uri>");
+			return false;
+		}
+		decision_reason(t->out, "the HA metadata vanished: restoring from the recorded checkpoint");
+		*out = l->next;
+		out->kind = RESTORE_PATH;
+		return true;
+	}
+	if (l->next.kind == RESTORE_EMPTY && l->had_checkpoint && !(t->mode == MODE_STATELESS && t->mode_given)) {
+		l->next.kind = RESTORE_UNDECIDED; /* the consent was withdrawn before it was used */
+	}
+	if (l->next.kind != RESTORE_UNDECIDED) {
+		*out = l->next;
+		return true;
+	}
+	if (l->had_checkpoint && t->mode == MODE_STATELESS && t->mode_given) {
+		*out = (struct ledger_restore){ .kind = RESTORE_EMPTY };
+		return true;
+	}
+	if (l->had_checkpoint) {
+		if (l->stuck[0] == '\0')
+			(void)snprintf(l->stuck, sizeof l->stuck,
+				       "StateChoiceRequired: this job has run before; set weir.dev/restore-from: latest | commit:<sha> | path:<uri>, or upgradeMode: stateless");
+		return false;
+	}
+	const char *initial = node_find_text(t->spec, "job/initialSavepointPath");
+	*out = (struct ledger_restore){ .kind = initial == NULL || *initial == '\0' ? RESTORE_EMPTY : RESTORE_PATH };
+	if (out->kind == RESTORE_PATH)
+		LEDGER_SET(out->path, initial);
+	return true;
+}
+
+static char *spec_text(const struct turn *t)
+{
+	const struct ledger_launch *stable = ledger_stable(t->ledger);
+	if (t->target == TARGET_STABLE && stable != NULL)
+		return mem_strdup(stable->spec);
+	struct buf text = BUF_INIT;
+	node_to_json(t->spec, &text, JSON_COMPACT);
+	return buf_take(&text);
+}
+
+void launch_begin(struct turn *t)
+{
+	const struct observation *s = t->in->seen;
+	struct ledger *l = t->ledger;
+	if (s->jm == SEEN_UNKNOWN || s->pods == SEEN_UNKNOWN || s->ha == SEEN_UNKNOWN) {
+		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
+		return;
+	}
+	if (s->jm == SEEN_PRESENT || s->jm_pods + s->tm_pods > 0) {
+		decision_reason(t->out, "an older cluster of this name is still there");
+		turn_op(t, OP_REMOVE, "deploy");
+		l->op.keep_ha = l->next.kind == RESTORE_HA;
+		return;
+	}
+	struct ledger_restore restore = { 0 };
+	if (!choose_state(t, &restore)) {
+		decision_reason(t->out, "%s", l->stuck);
+		return;
+	}
+	if (restore.kind != RESTORE_HA && s->ha == SEEN_PRESENT && s->ha_checkpoint && l->launch_count > 0) {
+		/* metadata of an earlier job id: not what this launch starts from, and not to be mixed with it */
+		decision_reason(t->out, "HA metadata of an earlier launch is removed first");
+		l->next = restore;
+		t->out->effect = EFFECT_DELETE_HA;
+		return;
+	}
+	const struct ledger_launch *stable = t->target == TARGET_STABLE ? ledger_stable(l) : NULL;
+	const char *commit = stable != NULL ? stable->commit : t->in->commit;
+	char last_id[33] = "";
+	if (l->launch_count > 0)
+		LEDGER_SET(last_id, l->launches[l->launch_count - 1].job_id);
+	struct ledger_launch fresh = { .generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0), .restore = restore };
+	LEDGER_SET(fresh.digest, t->target_digest);
+	LEDGER_SET(fresh.commit, commit);
+	fresh.spec = spec_text(t);
+	struct ledger_launch *launch = ledger_add_launch(l);
+	fresh.number = launch->number;
+	if (restore.kind == RESTORE_HA && last_id[0] != '\0')
+		LEDGER_SET(fresh.job_id, last_id);
+	else
+		job_id_of(l->uid, fresh.number, fresh.job_id);
+	*launch = fresh;
+	l->next = (struct ledger_restore){ 0 };
+	if (restore.kind == RESTORE_PATH)
+		l->had_checkpoint = 1;
+	turn_op(t, OP_LAUNCH, t->target == TARGET_STABLE ? "rollback" : "deploy");
+	t->out->effect = EFFECT_CREATE_CLUSTER;
+	decision_reason(t->out, "launch %lld as job %s, %s%s", (long long)launch->number, launch->job_id,
+			restore.kind == RESTORE_EMPTY ? "without state" : restore.kind == RESTORE_HA ? "from its HA metadata" : "from ",
+			restore.kind == RESTORE_PATH ? restore.path : "");
+	decision_event(t->out, false, "Submit", "Starting deployment (launch %lld).", (long long)launch->number);
+}
+
+void launch_continue(struct turn *t)
+{
+	const struct observation *s = t->in->seen;
+	struct ledger *l = t->ledger;
+	struct ledger_launch *launch = ledger_launch_of(l, l->op.launch);
+	if (launch == NULL || s->jm == SEEN_UNKNOWN || s->pods == SEEN_UNKNOWN) {
+		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
+		return;
+	}
+	if (s->jm == SEEN_PRESENT && s->jm_launch == launch->number && !s->jm_deleting && s->jm_complete) {
+		launch->submitted_at = t->in->now_ms;
+		l->op = (struct ledger_op){ 0 };
+		return;
+	}
+	if (s->jm == SEEN_PRESENT && s->jm_launch != launch->number) {
+		if (!s->jm_deleting)
+			t->out->effect = EFFECT_DELETE_CLUSTER;
+		return;
+	}
+	if (s->jm == SEEN_ABSENT && s->jm_pods + s->tm_pods > 0) {
+		decision_reason(t->out, "waiting for pods of the old cluster to be gone");
+		return;
+	}
+	if (!s->jm_deleting)
+		t->out->effect = EFFECT_CREATE_CLUSTER;
+}

@@ -1,0 +1,266 @@
+#include "lifecycle/ledger.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* One table for each struct says how it reads and writes. */
+enum field_type { F_TEXT, F_INT, F_HEAP, F_STRUCT };
+
+struct field {
+	const char *name;
+	enum field_type type;
+	size_t offset, size;
+	const struct field *of; /* F_STRUCT */
+};
+
+#define TEXT(s, f) { #f, F_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), NULL }
+#define INT(s, f)  { #f, F_INT, offsetof(struct s, f), 0, NULL }
+#define HEAP(s, f) { #f, F_HEAP, offsetof(struct s, f), 0, NULL }
+#define SUB(s, f, table) { #f, F_STRUCT, offsetof(struct s, f), 0, table }
+#define END { NULL, F_INT, 0, 0, NULL }
+
+static const struct field restore_fields[] = { INT(ledger_restore, kind), TEXT(ledger_restore, path), END };
+static const struct field launch_fields[] = {
+	INT(ledger_launch, number), TEXT(ledger_launch, job_id), TEXT(ledger_launch, digest), TEXT(ledger_launch, commit),
+	INT(ledger_launch, generation), SUB(ledger_launch, restore, restore_fields), INT(ledger_launch, submitted_at),
+	INT(ledger_launch, running_at), INT(ledger_launch, stable_at), INT(ledger_launch, ended_at), INT(ledger_launch, checkpoints),
+	TEXT(ledger_launch, outcome), HEAP(ledger_launch, spec), END,
+};
+static const struct field op_fields[] = {
+	INT(ledger_op, kind), INT(ledger_op, launch), TEXT(ledger_op, reason), INT(ledger_op, attempt), TEXT(ledger_op, trigger),
+	TEXT(ledger_op, dir), INT(ledger_op, keep_ha), INT(ledger_op, started_at), INT(ledger_op, settled_at), TEXT(ledger_op, leader), END,
+};
+static const struct field quarantine_fields[] = {
+	TEXT(ledger_quarantine, digest), TEXT(ledger_quarantine, commit), TEXT(ledger_quarantine, reason), INT(ledger_quarantine, at), END,
+};
+static const struct field ledger_fields[] = {
+	TEXT(ledger, uid), INT(ledger, next_launch), INT(ledger, had_checkpoint), SUB(ledger, next, restore_fields),
+	SUB(ledger, newest, restore_fields), INT(ledger, newest_at), INT(ledger, delete_asked_at), SUB(ledger, op, op_fields), TEXT(ledger, spent_choice),
+	TEXT(ledger, spent_retry), TEXT(ledger, preflight_digest), TEXT(ledger, preflight_result), TEXT(ledger, preflight_message),
+	INT(ledger, preflight_at), TEXT(ledger, stuck), END,
+};
+
+static void write_fields(struct doc *doc, struct node *map, const void *from, const struct field *f)
+{
+	for (; f->name != NULL; f++) {
+		const char *at = (const char *)from + f->offset;
+		int64_t value;
+		const char *heap;
+		switch (f->type) {
+		case F_TEXT:
+			if (*at != '\0')
+				node_set_text(doc, map, f->name, at);
+			break;
+		case F_INT:
+			memcpy(&value, at, sizeof value);
+			if (value != 0)
+				node_set_int(doc, map, f->name, value);
+			break;
+		case F_HEAP:
+			memcpy(&heap, at, sizeof heap);
+			node_set_text(doc, map, f->name, heap);
+			break;
+		case F_STRUCT: {
+			struct node *sub = node_map(doc);
+			write_fields(doc, sub, at, f->of);
+			if (node_count(sub) > 0)
+				node_set(doc, map, f->name, sub);
+			break;
+		}
+		}
+	}
+}
+
+static bool read_fields(const struct node *map, void *to, const struct field *f, struct error *err)
+{
+	for (; f->name != NULL; f++) {
+		char *at = (char *)to + f->offset;
+		const struct node *n = node_get(map, f->name);
+		if (n == NULL)
+			continue;
+		int64_t value;
+		char *heap;
+		switch (f->type) {
+		case F_TEXT:
+			if (node_text(n) == NULL || node_len(n) >= f->size)
+				return error_set(err, ERROR_INVALID, "ledger: %s: expected a string shorter than %zu bytes", f->name, f->size);
+			ledger_set_text(at, f->size, node_text(n));
+			break;
+		case F_INT:
+			if (!node_is(n, NODE_NUMBER))
+				return error_set(err, ERROR_INVALID, "ledger: %s: expected a number", f->name);
+			value = node_integer(n, 0);
+			memcpy(at, &value, sizeof value);
+			break;
+		case F_HEAP:
+			heap = mem_strdup(node_text(n));
+			memcpy(at, &heap, sizeof heap);
+			break;
+		case F_STRUCT:
+			if (!read_fields(n, at, f->of, err))
+				return false;
+			break;
+		}
+	}
+	return true;
+}
+
+void ledger_set_text(char *field, size_t size, const char *text)
+{
+	(void)snprintf(field, size, "%s", text == NULL ? "" : text);
+}
+
+void ledger_init(struct ledger *l)
+{
+	*l = (struct ledger){ .next_launch = 1 };
+}
+
+void ledger_free(struct ledger *l)
+{
+	for (int64_t i = 0; i < l->launch_count; i++)
+		free(l->launches[i].spec);
+	ledger_init(l);
+}
+
+void ledger_copy(struct ledger *to, const struct ledger *from)
+{
+	*to = *from;
+	for (int64_t i = 0; i < to->launch_count; i++)
+		to->launches[i].spec = mem_strdup(from->launches[i].spec);
+}
+
+bool ledger_read(struct ledger *l, const char *json, size_t len, struct error *err)
+{
+	struct doc_limits limits = { .bytes = LEDGER_TEXT_MAX };
+	AUTODOC *doc = doc_parse_json(json, len, "ledger", &limits, err);
+	if (doc == NULL)
+		return false;
+	const struct node *root = doc_root(doc);
+	const struct node *launches = node_get(root, "launches");
+	const struct node *quarantine = node_get(root, "quarantine");
+	struct ledger fresh;
+	ledger_init(&fresh);
+	if (!read_fields(root, &fresh, ledger_fields, err))
+		return false;
+	if (node_count(launches) > LEDGER_LAUNCHES || node_count(quarantine) > LEDGER_QUARANTINE)
+		return error_set(err, ERROR_INVALID, "ledger: more than %d launches or %d quarantined digests", LEDGER_LAUNCHES, LEDGER_QUARANTINE);
+	for (size_t i = 0; i < node_count(launches); i++, fresh.launch_count++) {
+		if (!read_fields(node_at(launches, i), &fresh.launches[i], launch_fields, err)) {
+			fresh.launch_count++;
+			ledger_free(&fresh);
+			return false;
+		}
+	}
+	for (size_t i = 0; i < node_count(quarantine); i++, fresh.quarantine_count++) {
+		if (!read_fields(node_at(quarantine, i), &fresh.quarantine[i], quarantine_fields, err)) {
+			ledger_free(&fresh);
+			return false;
+		}
+	}
+	*l = fresh;
+	return true;
+}
+
+void ledger_write(const struct ledger *l, struct buf *json)
+{
+	AUTODOC *doc = doc_new();
+	struct node *root = node_map(doc);
+	write_fields(doc, root, l, ledger_fields);
+	struct node *launches = node_list(doc);
+	for (int64_t i = 0; i < l->launch_count; i++) {
+		struct node *n = node_map(doc);
+		write_fields(doc, n, &l->launches[i], launch_fields);
+		node_append(doc, launches, n);
+	}
+	node_set(doc, root, "launches", launches);
+	struct node *quarantine = node_list(doc);
+	for (int64_t i = 0; i < l->quarantine_count; i++) {
+		struct node *n = node_map(doc);
+		write_fields(doc, n, &l->quarantine[i], quarantine_fields);
+		node_append(doc, quarantine, n);
+	}
+	node_set(doc, root, "quarantine", quarantine);
+	node_to_json(root, json, JSON_PRETTY);
+}
+
+struct ledger_launch *ledger_live(struct ledger *l)
+{
+	struct ledger_launch *last = l->launch_count == 0 ? NULL : &l->launches[l->launch_count - 1];
+	return last != NULL && last->ended_at == 0 ? last : NULL;
+}
+
+const struct ledger_launch *ledger_stable(const struct ledger *l)
+{
+	for (int64_t i = l->launch_count - 1; i >= 0; i--) {
+		const struct ledger_launch *launch = &l->launches[i];
+		if (launch->stable_at != 0 && launch->spec != NULL && ledger_quarantined(l, launch->digest) == NULL)
+			return launch;
+	}
+	return NULL;
+}
+
+struct ledger_launch *ledger_launch_of(struct ledger *l, int64_t number)
+{
+	for (int64_t i = 0; i < l->launch_count; i++)
+		if (l->launches[i].number == number)
+			return &l->launches[i];
+	return NULL;
+}
+
+struct ledger_launch *ledger_add_launch(struct ledger *l)
+{
+	if (l->launch_count == LEDGER_LAUNCHES) {
+		int64_t drop = &l->launches[0] == ledger_stable(l) ? 1 : 0;
+		free(l->launches[drop].spec);
+		memmove(&l->launches[drop], &l->launches[drop + 1], (size_t)(LEDGER_LAUNCHES - 1 - drop) * sizeof l->launches[0]);
+		l->launch_count--;
+	}
+	struct ledger_launch *launch = &l->launches[l->launch_count++];
+	*launch = (struct ledger_launch){ .number = l->next_launch++ };
+	return launch;
+}
+
+const struct ledger_quarantine *ledger_quarantined(const struct ledger *l, const char *digest)
+{
+	for (int64_t i = 0; i < l->quarantine_count; i++)
+		if (strcmp(l->quarantine[i].digest, digest) == 0)
+			return &l->quarantine[i];
+	return NULL;
+}
+
+void ledger_drop_quarantine(struct ledger *l, const char *digest)
+{
+	for (int64_t i = 0; i < l->quarantine_count; i++) {
+		if (strcmp(l->quarantine[i].digest, digest) != 0)
+			continue;
+		memmove(&l->quarantine[i], &l->quarantine[i + 1], (size_t)(l->quarantine_count - i - 1) * sizeof l->quarantine[0]);
+		l->quarantine_count--;
+		return;
+	}
+}
+
+void ledger_add_quarantine(struct ledger *l, const char *digest, const char *commit, const char *reason, int64_t now_ms)
+{
+	ledger_drop_quarantine(l, digest);
+	if (l->quarantine_count == LEDGER_QUARANTINE)
+		ledger_drop_quarantine(l, l->quarantine[0].digest);
+	struct ledger_quarantine *q = &l->quarantine[l->quarantine_count++];
+	*q = (struct ledger_quarantine){ .at = now_ms };
+	LEDGER_SET(q->digest, digest);
+	LEDGER_SET(q->commit, commit);
+	LEDGER_SET(q->reason, reason);
+}
+
+void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms)
+{
+	if (path == NULL || *path == '\0' || strcmp(l->newest.path, path) == 0)
+		return;
+	l->newest.kind = RESTORE_PATH;
+	LEDGER_SET(l->newest.path, path);
+	l->newest_at = now_ms;
+	l->had_checkpoint = 1;
+}

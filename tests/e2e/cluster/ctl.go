@@ -1,0 +1,40 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+)
+
+// ctl sends one command line to the node and waits for its answer: any number
+// of lines of output, then "ok" or "error: WHY".
+func ctl(args []string) error {
+	dir, command, err := dirFlag("ctl", args)
+	if err != nil {
+		return err
+	}
+	if len(command) == 0 {
+		return errors.New("ctl: no command (try: help)")
+	}
+	conn, err := net.Dial("unix", filepath.Join(dir, "ctl.sock"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	fmt.Fprintln(conn, strings.Join(command, " "))
+	in := bufio.NewScanner(conn)
+	for in.Scan() {
+		switch line := in.Text(); {
+		case line == "ok":
+			return nil
+		case strings.HasPrefix(line, "error: "):
+			return errors.New("ctl: " + strings.TrimPrefix(line, "error: "))
+		default:
+			fmt.Println(line)
+		}
+	}
+	return errors.New("ctl: the cluster hung up")
+}
