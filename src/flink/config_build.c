@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "flink/config.h"
+#include "flink/pod_template.h"
 #include "flink/resources.h"
 #include "flink/values.h"
 
@@ -256,6 +257,10 @@ bool flink_config_build(struct doc *doc, const struct flink_launch *launch, stru
 	node_set_text(doc, map, "kubernetes.internal.jobmanager.entrypoint.class", native_application.entrypoint);
 	put_owner(doc, map, launch);
 	put_job(doc, map, launch, version);
+	struct node *template = pod_template_effective(doc, launch->spec, "taskManager", map);
+	(void)node_remove(map, "kubernetes.pod-template-file.taskmanager");
+	if (template != NULL)
+		node_set_text(doc, map, "kubernetes.pod-template-file.taskmanager", FLINK_POD_TEMPLATE_DIR "/" FLINK_POD_TEMPLATE_FILE);
 	strip(map);
 	*config = map;
 	return true;

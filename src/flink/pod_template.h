@@ -8,6 +8,10 @@
 #include "base/buf.h"
 #include "base/doc.h"
 
+/* Where the JobManager finds the TaskManagers' template. */
+#define FLINK_POD_TEMPLATE_DIR "/opt/flink/pod-template"
+#define FLINK_POD_TEMPLATE_FILE "taskmanager-pod-template.yaml"
+
 /*
  * `specific` over `base`, in doc: maps by key, scalars and nulls replaced; lists by position, or by their elements' "name" if by_name and all
  * elements on both sides have one. Either may be NULL.

@@ -197,21 +197,13 @@ static bool twice(const struct resource *a, const struct resource *b, const char
 	return error_set(err, ERROR_INVALID, "%s:%u: %s%s is there already, from %s:%u", b->file, b->line, what, buf_text(&id), a->file, a->line);
 }
 
-bool set_add(struct resource_set *s, struct resource *r, struct error *err)
+void set_add(struct resource_set *s, struct resource *r)
 {
 	if (s->count == s->cap) {
 		s->cap = s->cap == 0 ? 16 : s->cap * 2;
 		s->items = mem_grow(s->items, s->cap, sizeof *s->items);
 	}
 	s->items[s->count++] = r;
-	for (size_t i = 0; i + 1 < s->count; i++)
-		if (resource_same_id(s->items[i], r)) {
-			s->count--;
-			(void)twice(s->items[i], r, "", err);
-			resource_free(r);
-			return false;
-		}
-	return true;
 }
 
 void set_remove(struct resource_set *s, size_t i)

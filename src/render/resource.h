@@ -68,9 +68,9 @@ typedef bool (*id_test)(const struct resource *r, const char *kind, const char *
 bool resource_any_id(const struct resource *r, id_test test, const void *context);
 
 void set_free(struct resource_set *s);
-/* Appends; an id that is there already is an error that names both places. Takes r, also on failure. */
-bool set_add(struct resource_set *s, struct resource *r, struct error *err);
+void set_add(struct resource_set *s, struct resource *r); /* appends and takes r; see set_check_unique() */
 void set_remove(struct resource_set *s, size_t i); /* and frees */
+/* Two of one id are an error that names both places, with `what` before the id. */
 bool set_check_unique(const struct resource_set *s, const char *what, struct error *err);
 /* kustomize's order of kinds; first and last are lists of strings or NULL for the defaults. */
 void set_sort_legacy(struct resource_set *s, const struct node *first, const struct node *last);
