@@ -15,6 +15,7 @@ target_compile_options(
 target_compile_definitions(weir_options INTERFACE _GNU_SOURCE WEIR_VERSION="${PROJECT_VERSION}")
 target_include_directories(weir_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_link_options(weir_options INTERFACE -Wl,-z,relro,-z,now)
+target_link_libraries(weir_options INTERFACE m)
 
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   # Cutting a message at the end of its buffer is what snprintf is called for.

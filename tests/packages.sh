@@ -4,7 +4,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev uthash-dev
 	libssl-dev zlib1g-dev)
-test=(libcmocka-dev clang git openssh-client openssh-server curl python3 man-db groff-base binutils)
+test=(libcmocka-dev clang git openssh-client openssh-server curl python3 groff-base binutils)
 e2e=(iproute2 openjdk-17-jdk-headless)
 
 [ $# -gt 0 ] || { echo "usage: $0 build|test|e2e..." >&2; exit 2; }

@@ -17,8 +17,7 @@ bool cluster_init(struct cluster *c, const struct flink_launch *launch, struct d
 		return error_set(err, ERROR_INVALID, "metadata.name: at most %d characters, found %zu", FLINK_NAME_MAX, strlen(launch->name));
 	if (!flink_config_user(doc, launch, &c->user, err) || !flink_config_build(doc, launch, &c->config, err))
 		return false;
-	static const char *const unsupported[] = { "security.kerberos.login.keytab", "security.kerberos.krb5-conf.path",
-						   "kubernetes.hadoop.conf.config-map.name" };
+	static const char *const unsupported[] = { "security.kerberos.login.keytab", "security.kerberos.krb5-conf.path" };
 	for (size_t i = 0; i < sizeof(unsupported) / sizeof(unsupported[0]); i++)
 		if (flink_config_get(c->config, unsupported[i]) != NULL)
 			return error_set(err, ERROR_UNSUPPORTED, "spec.flinkConfiguration.%s is not supported yet", unsupported[i]);

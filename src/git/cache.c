@@ -18,7 +18,7 @@
 
 #define CURRENT_REF "refs/weir/current"
 
-enum { TREE_DEPTH_MAX = 64, PACK_OBJECTS_MAX = 20 * 1000 * 1000, OBJECT_CACHE_BYTES = 16 << 20 };
+enum { TREE_DEPTH_MAX = 64, PACK_OBJECTS_MAX = 20 * 1000 * 1000, OBJECT_CACHE_BYTES = 16 << 20, LOOKS_MAX = 500 * 1000 };
 
 bool cache_error(struct error *err, enum error_kind kind, const char *what)
 {
@@ -62,7 +62,7 @@ static bool remove_tree(const char *path, struct error *err)
 {
 	if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
 		return true;
-	return error_set(err, ERROR_TRANSIENT, "cache %s: cannot be removed: %m", path);
+	return error_set(err, ERROR_TRANSIENT, "cache %s: cannot be removed: %s", path, strerror(errno));
 }
 
 static bool make_dirs(const char *path, struct error *err)
@@ -77,21 +77,25 @@ static bool make_dirs(const char *path, struct error *err)
 	}
 	if (mkdir(part, 0777) == 0 || errno == EEXIST)
 		return true;
-	return error_set(err, ERROR_INVALID, "cache directory %s: cannot be made: %m", path);
+	return error_set(err, ERROR_INVALID, "cache directory %s: cannot be made: %s", path, strerror(errno));
 }
 
-static bool tree_holds(git_repository *repo, git_odb *odb, const git_oid *id, unsigned depth)
+/* What is too deep or too much to be read anyway (a tree may name one subtree many times) is not looked at. */
+static bool tree_holds(git_repository *repo, git_odb *odb, const git_oid *id, unsigned depth, size_t *looks)
 {
 	git_tree *tree = NULL;
-	if (depth > TREE_DEPTH_MAX || git_tree_lookup(&tree, repo, id) < 0)
-		return depth > TREE_DEPTH_MAX; /* too deep to be read anyway; not damaged */
+	if (depth > TREE_DEPTH_MAX || *looks > LOOKS_MAX)
+		return true;
+	if (git_tree_lookup(&tree, repo, id) < 0)
+		return false;
 	bool ok = true;
+	*looks += 1 + git_tree_entrycount(tree);
 	for (size_t i = 0; ok && i < git_tree_entrycount(tree); i++) {
 		const git_tree_entry *entry = git_tree_entry_byindex(tree, i);
 		size_t len;
 		git_object_t type;
 		if (git_tree_entry_type(entry) == GIT_OBJECT_TREE)
-			ok = tree_holds(repo, odb, git_tree_entry_id(entry), depth + 1);
+			ok = tree_holds(repo, odb, git_tree_entry_id(entry), depth + 1, looks);
 		else if (git_tree_entry_type(entry) == GIT_OBJECT_BLOB)
 			ok = git_odb_read_header(&len, &type, odb, git_tree_entry_id(entry)) == 0;
 	}
@@ -103,8 +107,9 @@ bool cache_holds(git_repository *repo, const git_oid *id)
 {
 	git_commit *commit = NULL;
 	git_odb *odb = NULL;
+	size_t looks = 0;
 	bool ok = git_commit_lookup(&commit, repo, id) == 0 && git_repository_odb(&odb, repo) == 0 &&
-		  tree_holds(repo, odb, git_commit_tree_id(commit), 0);
+		  tree_holds(repo, odb, git_commit_tree_id(commit), 0, &looks);
 	git_odb_free(odb);
 	git_commit_free(commit);
 	return ok;
@@ -121,7 +126,8 @@ bool cache_set_current(git_repository *repo, const git_oid *commit, struct error
 
 static bool init_bare(git_repository **repo, const char *dir, struct error *err)
 {
-	git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+	git_repository_init_options options;
+	git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
 	options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
 	options.initial_head = "none";
 	if (git_repository_init_ext(repo, dir, &options) == 0)
@@ -153,7 +159,7 @@ static bool move_aside(const struct cache *cache, struct error *err)
 		return false;
 	if (rename(cache->dir, aside) == 0)
 		return true;
-	return error_set(err, ERROR_TRANSIENT, "cache %s: is damaged and cannot be moved aside: %m", cache->dir);
+	return error_set(err, ERROR_TRANSIENT, "cache %s: is damaged and cannot be moved aside: %s", cache->dir, strerror(errno));
 }
 
 bool cache_open(struct cache *cache, const char *cache_dir, const char *key, char current[41], bool *repaired, struct error *err)
@@ -168,7 +174,7 @@ bool cache_open(struct cache *cache, const char *cache_dir, const char *key, cha
 	AUTOFREE char *lock = mem_printf("%s.lock", cache->dir);
 	cache->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (cache->lock < 0) {
-		error_set(err, ERROR_INVALID, "cache %s: cannot be locked: %m", lock);
+		error_set(err, ERROR_INVALID, "cache %s: cannot be locked: %s", lock, strerror(errno));
 	} else if (flock(cache->lock, LOCK_EX | LOCK_NB) < 0) {
 		error_set(err, ERROR_CONFLICT, "cache %s: is in use already", cache->dir);
 	} else if (access(cache->dir, F_OK) < 0 ? init_bare(&cache->repo, cache->dir, err) : open_existing(cache, current)) {
@@ -209,13 +215,16 @@ bool cache_replace(struct cache *cache, git_repository *fresh, bool keep_old, st
 		return false;
 	git_repository_free(cache->repo);
 	cache->repo = NULL;
-	if (rename(cache->dir, aside) < 0 && errno != ENOENT)
-		error_set(err, ERROR_TRANSIENT, "cache %s: cannot be replaced: %m", cache->dir);
-	else if (rename(from, cache->dir) < 0)
-		error_set(err, ERROR_TRANSIENT, "cache %s: cannot be replaced: %m", cache->dir);
+	bool ok = rename(cache->dir, aside) == 0 || errno == ENOENT;
+	if (ok && rename(from, cache->dir) < 0) {
+		ok = false;
+		(void)rename(aside, cache->dir);
+	}
+	if (!ok)
+		error_set(err, ERROR_TRANSIENT, "cache %s: cannot be replaced: %s", cache->dir, strerror(errno));
 	if (git_repository_open_bare(&cache->repo, cache->dir) < 0)
 		return cache_error(err, ERROR_TRANSIENT, "cache: cannot be opened again");
-	return keep_old || remove_tree(aside, err);
+	return ok && (keep_old || remove_tree(aside, err));
 }
 
 static size_t count_packs(const struct cache *cache)

@@ -34,7 +34,7 @@ git_repository *cache_fresh(const struct cache *cache, struct error *err);
 /* Puts the fresh repository, which is freed, in the cache's place. keep_old: as NAME.damaged. */
 bool cache_replace(struct cache *cache, git_repository *fresh, bool keep_old, struct error *err);
 
-/* Each fetch adds a pack; past CACHE_PACKS_MAX, writes what the commit needs into one pack and forgets the rest. True if nothing is to do. */
+/* Each fetch adds a pack; past CACHE_PACKS_MAX, writes what the commit needs into one pack and forgets the rest. Else does nothing. */
 bool cache_compact(struct cache *cache, const git_oid *commit, struct error *err);
 
 /* Sets an error from what libgit2 said last; user information in URLs is masked. */

@@ -1,5 +1,6 @@
 /* The http and https subtransport: one libcurl handle for each connected remote, driven only while libgit2 waits for bytes. */
 #include <curl/curl.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -344,7 +345,7 @@ static int read_token(struct http_sub *sub)
 	const struct git_source *source = sub->transfer->source;
 	CLEANUP(close_fd) int fd = open(source->token_file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return transfer_fail(sub->transfer, ERROR_INVALID, "token file %s: cannot be opened: %m", source->token_file);
+		return transfer_fail(sub->transfer, ERROR_INVALID, "token file %s: cannot be opened: %s", source->token_file, strerror(errno));
 	AUTOFREE char *token = mem_alloc(TOKEN_BYTES + 1);
 	size_t len = 0;
 	for (ssize_t got; len < TOKEN_BYTES && (got = read(fd, token + len, TOKEN_BYTES - len)) > 0;)
@@ -396,7 +397,8 @@ static int take_url(struct http_sub *sub, const char *url)
 	return failed ? transfer_fail(sub->transfer, ERROR_INVALID, "the URL is wrong: %s", curl_url_strerror(failed)) : 0;
 }
 
-static int http_action(git_smart_subtransport_stream **out, git_smart_subtransport *subtransport, const char *url, git_smart_service_t action)
+static int http_action(git_smart_subtransport_stream **out, git_smart_subtransport *subtransport, const char *url,
+		       git_smart_service_t action)
 {
 	struct http_sub *sub = (struct http_sub *)subtransport;
 	if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK)

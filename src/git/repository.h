@@ -39,7 +39,7 @@ struct git_source {
 	const char *ssh_key, *known_hosts;
 	const char *ssh_command;     /* the program, default "ssh" */
 	int64_t timeout_ms;          /* of a whole poll: listing and fetch; default 60,000 */
-	size_t max_files;            /* of a revision; default 20,000 */
+	size_t max_files;            /* of a revision, and as many directories; default 20,000 */
 	size_t max_bytes;            /* of all its files; default 64 MiB */
 	size_t max_file_bytes;       /* of one of its files; default 8 MiB */
 	size_t max_fetch_bytes;      /* received in one poll; default 1 GiB */

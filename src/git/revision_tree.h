@@ -30,10 +30,11 @@ struct revision_tree {
 /*
  * Reads the files of a commit under subdir ("" or NULL: all of them). *tree is written on success only; revision_tree_free releases it.
  * ERROR_NOT_FOUND: no such commit in the cache or no such directory in it; ERROR_INVALID: a name such as "..", or a subdir that is not a
- * directory; ERROR_LIMIT: more files or bytes than the source allows, naming file and maximum; ERROR_TRANSIENT: the cache is damaged and the
- * next poll fetches it anew.
+ * directory; ERROR_LIMIT: more files or bytes than the source allows, naming file and maximum; ERROR_TRANSIENT: the cache is damaged and
+ * the next poll fetches it anew.
  */
-bool revision_tree_read(struct repository *repository, const char *commit, const char *subdir, struct revision_tree *tree, struct error *err);
+bool revision_tree_read(struct repository *repository, const char *commit, const char *subdir, struct revision_tree *tree,
+			struct error *err);
 void revision_tree_free(struct revision_tree *tree);
 /* The file at exactly this path, or NULL. Borrowed. */
 const struct revision_file *revision_tree_find(const struct revision_tree *tree, const char *path);

@@ -60,7 +60,7 @@ static void read_complaints(struct ssh_stream *s)
 		drop(&s->complaints);
 }
 
-/* The last line but those that only say that the connection went, with nothing but printable characters. */
+/* What it said, as one line of printable characters. */
 static void complaint_text(const struct ssh_stream *s, char *out, size_t size)
 {
 	size_t len = 0;
@@ -80,6 +80,9 @@ static int fail_ended(struct ssh_stream *s)
 {
 	char text[512];
 	struct transfer *transfer = s->sub->transfer;
+	s->sub->failed = true;
+	if (transfer->err.kind != ERROR_NONE)
+		return -1;
 	for (int i = 0; i < 20 && s->complaints >= 0; i++) { /* its last words may come after the end of its output */
 		struct pollfd wait = { .fd = s->complaints, .events = POLLIN };
 		if (poll(&wait, 1, 50) > 0)
@@ -93,7 +96,6 @@ static int fail_ended(struct ssh_stream *s)
 		kind = ERROR_FORBIDDEN;
 	else if (strstr(text, "does not appear to be a git repository") || strcasestr(text, "repository not found"))
 		kind = ERROR_NOT_FOUND;
-	s->sub->failed = true;
 	return transfer_fail(transfer, kind, "ssh ended: %s", text[0] ? text : "it gave no reason");
 }
 
@@ -242,7 +244,7 @@ static void free_args(struct args *args)
 
 static void build_args(struct args *args, const struct git_source *source, const struct ssh_address *address, int64_t left)
 {
-	long connect = left / 1000 < CONNECT_S ? (long)(left / 1000 + 1) : CONNECT_S;
+	long connect = left < CONNECT_S * 1000 ? (long)(left + 999) / 1000 : CONNECT_S; /* 0 would mean no limit */
 	add_arg(args, mem_strdup(source->ssh_command));
 	add_option(args, mem_strdup("BatchMode=yes"));
 	add_option(args, mem_strdup("StrictHostKeyChecking=yes"));
@@ -250,8 +252,8 @@ static void build_args(struct args *args, const struct git_source *source, const
 	add_option(args, mem_strdup("ControlMaster=no"));
 	add_option(args, mem_printf("ConnectTimeout=%ld", connect));
 	if (source->known_hosts) {
-		add_option(args, mem_printf("UserKnownHostsFile=%s", source->known_hosts));
-		add_option(args, mem_strdup("GlobalKnownHostsFile=none"));
+		add_option(args, mem_printf("UserKnownHostsFile=\"%s\"", source->known_hosts));
+		add_option(args, mem_strdup("GlobalKnownHostsFile=/dev/null"));
 	}
 	if (source->ssh_key) {
 		add_option(args, mem_strdup("IdentitiesOnly=yes"));
@@ -318,7 +320,7 @@ static int stream_open(struct ssh_stream *s, const char *url)
 	int in[2] = { -1, -1 }, out[2] = { -1, -1 }, complaints[2] = { -1, -1 };
 	int result = -1;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(complaints, O_CLOEXEC) < 0)
-		transfer_fail(transfer, ERROR_TRANSIENT, "no pipes for ssh: %m");
+		transfer_fail(transfer, ERROR_TRANSIENT, "no pipes for ssh: %s", strerror(errno));
 	else
 		result = spawn(s, args.list, in[1], out[1], complaints[1]);
 	free_args(&args);
@@ -340,7 +342,8 @@ static int stream_open(struct ssh_stream *s, const char *url)
 	return 0;
 }
 
-static int ssh_action(git_smart_subtransport_stream **out, git_smart_subtransport *subtransport, const char *url, git_smart_service_t action)
+static int ssh_action(git_smart_subtransport_stream **out, git_smart_subtransport *subtransport, const char *url,
+		       git_smart_service_t action)
 {
 	struct ssh_sub *sub = (struct ssh_sub *)subtransport;
 	if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK)

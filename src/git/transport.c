@@ -1,5 +1,6 @@
 #include "git/transport.h"
 
+#include <git2/sys/remote.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -87,20 +88,32 @@ bool transfer_count(struct transfer *transfer, size_t bytes)
 
 int transport_new(git_transport **out, git_remote *owner, void *param)
 {
+	struct transfer *transfer = param;
 	git_smart_subtransport_definition definition = { .param = param };
 	switch (transport_kind(git_remote_url(owner))) {
 	case TRANSPORT_HTTP:
 		definition.callback = http_transport_new;
 		definition.rpc = 1;
-		return git_transport_smart(out, owner, &definition);
+		break;
 	case TRANSPORT_SSH:
 		definition.callback = ssh_transport_new;
-		return git_transport_smart(out, owner, &definition);
+		break;
 	case TRANSPORT_LOCAL:
 		*out = NULL;
 		return 0;
 	case TRANSPORT_UNKNOWN:
-		break;
+		return transfer_fail(transfer, ERROR_UNSUPPORTED, "expected http, https, ssh or file");
 	}
-	return transfer_fail(param, ERROR_UNSUPPORTED, "expected http, https, ssh or file");
+	int code = git_transport_smart(out, owner, &definition);
+	if (code == 0)
+		transfer->transport = *out;
+	return code;
+}
+
+bool transport_fetches_by_id(const struct transfer *transfer)
+{
+	unsigned capabilities = 0;
+	git_transport *transport = transfer->transport;
+	return !transport || (transport->capabilities(&capabilities, transport) == 0 &&
+			      (capabilities & GIT_REMOTE_CAPABILITY_REACHABLE_OID));
 }

@@ -19,6 +19,7 @@ struct transfer {
 	const struct git_source *source;
 	const atomic_bool *stop;
 	int64_t deadline_ms; /* on the monotonic clock */
+	git_transport *transport; /* of the remote; NULL for a local repository */
 	size_t received;     /* bytes, all exchanges together */
 	struct error err;    /* the first failure's reason, if the network or the limits were it */
 };
@@ -39,6 +40,9 @@ bool transfer_count(struct transfer *transfer, size_t bytes);
 
 /* A git_transport_cb whose param is the struct transfer. Leaves *out NULL for local repositories, which libgit2 reads itself. */
 int transport_new(git_transport **out, git_remote *owner, void *param);
+
+/* Does the connected server hand out a commit that no ref points at, when asked by its id? */
+bool transport_fetches_by_id(const struct transfer *transfer);
 
 /* git_smart_subtransport_cb functions; param is the struct transfer. */
 int http_transport_new(git_smart_subtransport **out, git_transport *owner, void *param);

@@ -55,7 +55,7 @@ struct stored { /* a savepoint or checkpoint */
 	int64_t value;
 };
 
-struct jm;
+struct process;
 struct fault;
 struct server;
 struct port;
@@ -69,7 +69,7 @@ struct sim {
 	struct kind **kinds;
 	size_t kind_count;
 	struct event *events;
-	size_t event_count;
+	size_t event_count, event_cap;
 	struct timer *timers; /* latest first, so that the next one is at the end */
 	size_t timer_count, timer_cap;
 	bool gc_due, workloads_due;
@@ -79,7 +79,7 @@ struct sim {
 	size_t result_count;
 	struct stored *history; /* cluster ids that have completed a checkpoint */
 	size_t history_count;
-	struct jm *jms;
+	struct process *processes;
 	struct fault *faults;
 	struct port *ports; /* of sim_service_http */
 	struct http http;

@@ -89,10 +89,10 @@ static void event_push(struct sim *sim, char type, struct kind *kind, struct ver
 		memmove(sim->events, sim->events + drop, (sim->event_count - drop) * sizeof *sim->events);
 		sim->event_count -= drop;
 	}
-	if ((sim->event_count & (sim->event_count - 1)) == 0)
-		sim->events = mem_grow(sim->events, sim->event_count ? sim->event_count * 2 : 1, sizeof *sim->events);
-	else if (sim->event_count % 64 == 0)
-		sim->events = mem_grow(sim->events, sim->event_count + 64, sizeof *sim->events);
+	if (sim->event_count == sim->event_cap) {
+		sim->event_cap = sim->event_cap ? sim->event_cap * 2 : 64;
+		sim->events = mem_grow(sim->events, sim->event_cap, sizeof *sim->events);
+	}
 	sim->events[sim->event_count++] = (struct event){ sim->rv, type, kind, now, before };
 	pthread_cond_broadcast(&sim->changed);
 }
@@ -223,7 +223,7 @@ static bool same(struct doc *doc, const struct node *old)
 
 static bool content_changed(const struct kind *kind, const struct node *a, const struct node *b)
 {
-	for (int pass = 0; pass < 2; pass++, b = a == b ? b : b) {
+	for (int pass = 0; pass < 2; pass++) {
 		const struct node *from = pass ? b : a, *to = pass ? a : b;
 		for (size_t i = 0; i < node_count(from); i++) {
 			const char *key = node_key_at(from, i);
@@ -330,7 +330,6 @@ static const struct node *owner_ref(const struct node *root, const char *uid, si
 	return NULL;
 }
 
-/* Calls for every object; `one` may delete objects (also others), so the walk starts over on indexes. */
 static void orphan_dependents(struct sim *sim, const char *uid)
 {
 	size_t at;
@@ -500,8 +499,6 @@ void sim_watch_expire(struct sim *sim)
 	for (size_t i = 0; i < sim->event_count; i++)
 		event_drop(&sim->events[i]);
 	sim->event_count = 0;
-	free(sim->events);
-	sim->events = NULL;
 	sim->compacted = ++sim->rv;
 	pthread_cond_broadcast(&sim->changed);
 	sim_unlock(sim);

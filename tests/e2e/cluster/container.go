@@ -102,19 +102,37 @@ func mountRoot(c *spec.Container) error {
 			return err
 		}
 	}
-	for _, m := range c.Mounts {
-		to := filepath.Join(c.Root, m.To)
-		if err := bind(m.From, to, m.ReadOnly); err != nil {
-			return fmt.Errorf("mount of %s: %w", m.To, err)
+	// The sources are found on the machine, with its links; the targets in the
+	// container, with the container's links (/var/run is one). So the sources
+	// are opened before the change of the root, and mounted after it.
+	sources := make([]int, len(c.Mounts))
+	for i, m := range c.Mounts {
+		fd, err := unix.Open(m.From, unix.O_PATH|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("mount of %s: %s: %w", m.To, m.From, err)
 		}
+		sources[i] = fd
 	}
-	if err := os.Chdir(c.Root); err != nil {
+	const old = "/.weir-old-root"
+	if err := os.Mkdir(c.Root+old, 0o700); err != nil {
 		return err
 	}
-	if err := unix.PivotRoot(".", "."); err != nil {
+	if err := unix.PivotRoot(c.Root, c.Root+old); err != nil {
 		return fmt.Errorf("pivot_root: %w", err)
 	}
-	return unix.Unmount(".", unix.MNT_DETACH)
+	if err := os.Chdir("/"); err != nil {
+		return err
+	}
+	for i, m := range c.Mounts {
+		if err := bind(fmt.Sprintf("/proc/self/fd/%d", sources[i]), m.To, m.ReadOnly); err != nil {
+			return fmt.Errorf("mount of %s: %w", m.To, err)
+		}
+		unix.Close(sources[i])
+	}
+	if err := unix.Unmount(old, unix.MNT_DETACH); err != nil {
+		return err
+	}
+	return os.Remove(old)
 }
 
 // mountImage puts the image's files over the root: a folder of the image at

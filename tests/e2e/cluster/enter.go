@@ -69,6 +69,10 @@ func enter(args []string) error {
 	if err != nil {
 		return err
 	}
+	self, err := os.Executable() // not to be found out in there
+	if err != nil {
+		return err
+	}
 	// A thread that shares its root and working directory with others may not
 	// change the mount namespace. Main is locked to this thread.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
@@ -79,11 +83,10 @@ func enter(args []string) error {
 		return fmt.Errorf("exec: entering the cluster: %w", err)
 	}
 	unix.Close(pidfd)
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.Command(self, append([]string{"bound"}, command...)...)
 	cmd.Dir = cwd
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(dir, "kubeconfig"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 	if err := cmd.Start(); err != nil {
@@ -103,4 +106,21 @@ func enter(args []string) error {
 		os.Exit(exit.ExitCode())
 	}
 	return err
+}
+
+// bound becomes a command that dies with its parent, which is outside of the
+// PID namespace. (SysProcAttr.Pdeathsig cannot do this: it takes the parent
+// that it cannot see for dead.)
+func bound(command []string) error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return err
+	}
+	if os.Getppid() != 0 {
+		return errors.New("exec: the parent process is gone")
+	}
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		return err
+	}
+	return unix.Exec(program, command, os.Environ())
 }

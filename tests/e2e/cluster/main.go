@@ -41,6 +41,7 @@ func main() {
 		"down":      down,
 		"git-http":  gitHTTP,
 		"container": container,
+		"bound":     bound,
 	}
 	run, ok := commands[os.Args[1]]
 	if !ok {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,8 +21,11 @@ import (
 func (n *nodeRunner) hostsLoop() {
 	for range n.hostsDirty {
 		n.hostsMu.Lock()
+		entries := n.serviceEntries()
 		for _, p := range n.allPods() {
-			n.writeHosts(p)
+			if err := writeHosts(p, entries); err != nil {
+				log.Printf("hosts of %s/%s: %v", p.ns, p.name, err)
+			}
 		}
 		n.hostsMu.Unlock()
 	}
@@ -38,10 +42,10 @@ func (n *nodeRunner) hostsChanged() {
 func (n *nodeRunner) writeHostsNow(p *pod) error {
 	n.hostsMu.Lock()
 	defer n.hostsMu.Unlock()
-	return n.writeHosts(p)
+	return writeHosts(p, n.serviceEntries())
 }
 
-func (n *nodeRunner) writeHosts(p *pod) error {
+func writeHosts(p *pod, entries []serviceEntry) error {
 	ip := p.address()
 	if ip == "" {
 		return nil
@@ -49,7 +53,7 @@ func (n *nodeRunner) writeHosts(p *pod) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "127.0.0.1 localhost\n%s %s\n", ip, p.hostname)
 	fmt.Fprintf(&b, "%s kubernetes.default.svc kubernetes.default kubernetes.default.svc.cluster.local\n", spec.ServiceIP)
-	for _, e := range n.serviceEntries() {
+	for _, e := range entries {
 		fmt.Fprintf(&b, "%s", e.ip)
 		if e.ns == p.ns {
 			fmt.Fprintf(&b, " %s", e.name)

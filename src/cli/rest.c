@@ -1,0 +1,45 @@
+/* weir rest NAMESPACE/NAME PATH: what a job's REST API answers, through the API server. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+
+static bool ask(struct cli_cluster *cluster, const char *job, const char *path, struct error *err)
+{
+	const char *slash = strchr(job, '/');
+	AUTOFREE char *ns = slash == NULL ? mem_strdup(cluster->ns) : mem_strndup(job, (size_t)(slash - job));
+	AUTOFREE char *service = mem_printf("%s-rest", slash == NULL ? job : slash + 1);
+	struct http http;
+	if (!kube_service_proxy_http(cluster->kube, ns, service, "8081", &http))
+		return error_set(err, ERROR_BUG, "no proxy to service %s", service);
+	struct http_request request = { .method = "GET", .path = path };
+	AUTORESPONSE response = { 0 };
+	bool ok = http_send(&http, &request, &response, err);
+	kube_proxy_free(&http);
+	if (!ok)
+		return false;
+	if (response.status != 200)
+		return error_set(err, ERROR_NOT_FOUND, "%s %s: %d %.500s", job, path, response.status, buf_text(&response.body));
+	(void)printf("%s\n", buf_text(&response.body));
+	return true;
+}
+
+int command_rest(int argc, char **argv)
+{
+	struct cli_options options;
+	struct cli_cluster cluster;
+	struct error err;
+	if (!cli_parse(argc, argv, &options))
+		return 1;
+	if (options.rest + 2 != argc || argv[options.rest + 1][0] != '/') {
+		(void)fprintf(stderr, "weir: usage: weir rest NAMESPACE/NAME /PATH\n");
+		return 1;
+	}
+	if (!cli_connect(options.kubeconfig, &cluster, &err))
+		return cli_fail(&err);
+	bool ok = ask(&cluster, argv[options.rest], argv[options.rest + 1], &err);
+	cli_disconnect(&cluster);
+	return ok ? 0 : cli_fail(&err);
+}

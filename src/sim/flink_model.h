@@ -1,0 +1,59 @@
+/*
+ * flink_model: what flink.c (processes and jobs) shares with flink_rest.c (their REST API). Private to src/sim; the sim's lock is held.
+ */
+#ifndef WEIR_SIM_FLINK_MODEL_H
+#define WEIR_SIM_FLINK_MODEL_H
+
+#include "sim/internal.h"
+
+struct checkpoint {
+	int64_t id, value, at;
+	char *path;
+	bool savepoint;
+};
+
+struct operation { /* a savepoint or a stop with savepoint, by trigger id */
+	struct operation *next;
+	char *trigger, *dir, *location, *failure;
+	bool stop, done, disposal;
+	int64_t due_at, done_at, finish_at; /* finish_at: the stopping job's end, once its savepoint is written */
+};
+
+struct job {
+	char id[33];
+	char *name;
+	const char *state;
+	int64_t started_at, ended_at, changed_at, deploy_at, next_checkpoint_at;
+	int64_t base, running_since; /* counter = base + time since running_since / 10; running_since -1: it stands */
+	int64_t interval, fail_after, next_id, restarts, retry_at;
+	int64_t completed, failed, restored_count, savepoints;
+	struct checkpoint restored, latest, savepoint; /* path NULL: none */
+	struct checkpoint *kept;                       /* own retained checkpoints, oldest first */
+	size_t kept_count;
+	char *exception;
+	int64_t exception_at;
+	struct operation *operations;
+	bool fail_next;
+};
+
+struct process {
+	struct process *next;
+	char *uid, *ns, *pod, *cluster, *launch;
+	bool jobmanager, native, rest_up, ready, leader, application, ha;
+	int64_t started_at, up_at;
+	struct doc *config; /* flat: key to text */
+	struct job *job;
+	int64_t attempt, idle_at, timer_at; /* timer_at: when the next look is due, -1 if none is */
+};
+
+const char *conf(const struct process *p, const char *key, const char *alternative); /* NULL if neither is set */
+int64_t duration_ms(const char *text, int64_t otherwise);
+int64_t job_counter(const struct sim *sim, const struct job *job);
+bool job_terminal(const struct job *job);
+void job_cancel(struct sim *sim, struct process *p);
+/* Takes a savepoint later, stopping the job then if `stop`. */
+struct operation *job_trigger(struct sim *sim, struct process *p, const char *trigger, const char *dir, bool stop);
+size_t taskmanagers_of(struct sim *sim, const struct process *p, size_t *running);
+void process_poke(struct sim *sim, struct process *p);
+struct process *process_of_service(struct sim *sim, const char *ns, const char *service);
+#endif

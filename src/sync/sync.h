@@ -1,0 +1,52 @@
+/*
+ * sync: the objects of one revision in, cluster changes out. One pass is bounded: it applies what may be applied now and says what is
+ * pending or withheld; it never waits. Every change is found by a server-side dry run against the live object.
+ */
+#ifndef WEIR_SYNC_SYNC_H
+#define WEIR_SYNC_SYNC_H
+
+#include "kube/kube.h"
+#include "render/render.h"
+
+enum sync_state { SYNC_APPLIED, SYNC_PENDING, SYNC_WITHHELD, SYNC_FAILED, SYNC_HELD };
+const char *sync_state_name(enum sync_state state);
+
+enum change_action { CHANGE_NONE, CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE, CHANGE_WITHHELD, CHANGE_PENDING, CHANGE_RETAINED, CHANGE_ERROR };
+const char *change_action_name(enum change_action action);
+
+struct sync_change {
+	enum change_action action;
+	char *id;      /* Kind/namespace/name; owned */
+	char *message; /* owned, or NULL */
+};
+
+struct sync_input {
+	struct kube *kube; /* Weir's own identity: inventory, ledgers, preflight */
+	struct kube *as;   /* who applies and prunes */
+	const char *name;
+	const char *ns;     /* for objects that name none */
+	const char *own_ns;
+	const char *commit;
+	bool prune;
+	const struct render_result *objects; /* NULL: `failure` says why there are none */
+	const char *failure;
+	const char *source_problem; /* why a newer revision cannot be had, or ""; the pass goes on with the last good one */
+	int64_t now_ms;
+	bool plan; /* look only: nothing is written */
+	bool (*may_act)(void *context); /* asked before each write; NULL: always */
+	void *context;
+};
+
+struct sync_output {
+	enum sync_state state;
+	char message[1200];
+	struct sync_change *changes; /* all but CHANGE_NONE */
+	size_t change_count;
+	size_t unchanged;
+};
+
+/* False only for errors that ended the pass as a whole (the API is down); what happened to single objects is in *out. */
+bool sync_pass(const struct sync_input *in, struct sync_output *out, struct error *err);
+void sync_output_free(struct sync_output *out);
+
+#endif
