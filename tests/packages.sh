@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: packages.sh build|test|e2e... Downloads are tried again with back-off, nothing else is.
+# Installs the Debian packages that are missing: packages.sh build|test|demo|e2e... Downloads are tried again with back-off, nothing else is.
 set -euo pipefail
 
 build=(gcc libc6-dev cmake ninja-build pkg-config libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev uthash-dev
 	libssl-dev zlib1g-dev)
 test=(libcmocka-dev clang git openssh-client openssh-server curl python3 groff-base binutils)
+demo=(git)
 e2e=(iproute2 openjdk-17-jdk-headless)
 
-[ $# -gt 0 ] || { echo "usage: $0 build|test|e2e..." >&2; exit 2; }
+[ $# -gt 0 ] || { echo "usage: $0 build|test|demo|e2e..." >&2; exit 2; }
 wanted=()
 for group in "$@"; do
 	case $group in
+	demo) wanted+=("${demo[@]}") ;;
 	build) wanted+=("${build[@]}") ;;
 	test) wanted+=("${test[@]}") ;;
 	e2e)

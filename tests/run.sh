@@ -62,7 +62,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1:strict_strin
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-second_deadlock_stack=1}
 
-stage packages bash tests/packages.sh build test || finish
+stage packages bash tests/packages.sh build test demo || finish
 stage configure cmake --preset dev || finish
 stage build cmake --build --preset dev || finish
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/watch.h"
+#include "serve/health.h"
 #include "sync/kinds.h"
 
 enum { WORKERS = 4, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, LEASE_TERM_S = 15, LEASE_STEP_MS = 3000, SHUTDOWN_MS = 4500 };
@@ -84,6 +85,7 @@ static void *worker(void *context)
 		}
 		struct error err = ERROR_INIT;
 		int64_t delay = run_key(agent, key, &err);
+		metrics_add(agent->metrics, METRIC_TURNS, 1, delay < 0 ? error_kind_name(err.kind) : "ok", NULL);
 		if (delay < 0) {
 			f->count++;
 			delay = err.kind == ERROR_CONFLICT && f->count < 3 ? 50 : backoff(agent, f->count, &err);
@@ -108,7 +110,7 @@ static void wake_syncs(struct agent *agent)
 	}
 }
 
-static void on_flink(void *context, enum kube_watch_event event, const struct node *object)
+static void on_flink(void *context, enum kube_watch_type event, const struct node *object)
 {
 	struct agent *agent = context;
 	if (event == KUBE_WATCH_SYNCED)
@@ -167,6 +169,8 @@ static void *poll_source(void *context)
 		bool changed = false;
 		bool ok = revisions_poll(agent->revisions, p->source, &changed, &err);
 		failures = ok ? 0 : failures + 1;
+		atomic_store(&agent->polled, true);
+		metrics_add(agent->metrics, METRIC_SOURCE_POLLS, 1, source->name, ok ? "ok" : error_kind_name(err.kind), NULL);
 		if (!ok && changed)
 			log_event(LOG_LEVEL_WARN, "source cannot be read", "source", source->name, "error", err.message, NULL);
 		if (changed) {
@@ -191,16 +195,19 @@ static void *lead(void *context)
 	while (!atomic_load(&agent->stopping)) {
 		struct error err = ERROR_INIT;
 		int64_t before = now(agent);
-		bool held = lease_step(agent->lease, before, clock_now_ms(&agent->clock), &err);
-		bool was = atomic_load(&agent->leading);
+		bool told = lease_step(agent->lease, before, clock_now_ms(&agent->clock), &err);
+		bool held = told && lease_may_act(agent->lease, now(agent));
+		bool was = agent_may_act(agent);
 		if (held) {
 			/* two thirds of the term, counted from before the renewal was sent */
 			atomic_store(&agent->lease_until, before + LEASE_TERM_S * 1000 * 2 / 3);
 			atomic_store(&agent->leading, true);
-		} else if (err.kind == ERROR_NONE || err.kind == ERROR_CONFLICT) {
+		} else if (told) {
 			atomic_store(&agent->leading, false); /* somebody else holds it */
 		}
 		bool leads = agent_may_act(agent);
+		metrics_set(agent->metrics, METRIC_LEADER, leads ? 1 : 0, NULL);
+		metrics_set(agent->metrics, METRIC_QUEUE_DEPTH, (double)queue_length(agent->queue), NULL);
 		if (leads != was)
 			log_event(LOG_LEVEL_INFO, leads ? "this agent leads" : "this agent does not lead", "identity", agent->identity, NULL);
 		if (leads && !was)
@@ -240,6 +247,31 @@ static void wait_for_signal(struct agent *agent)
 	revisions_cancel(agent->revisions);
 }
 
+static bool is_ready(void *context, struct buf *why)
+{
+	struct agent *agent = context;
+	if (agent->config->source_count == 0 || atomic_load(&agent->polled))
+		return true;
+	buf_puts(why, "no source was read yet");
+	return false;
+}
+
+/* "ADDRESS:PORT"; an IPv6 address stands in brackets. */
+static struct serve *start_serving(struct agent *agent, struct health *health, struct error *err)
+{
+	const char *listen = agent->config->listen;
+	const char *colon = strrchr(listen, ':');
+	char *end = NULL;
+	unsigned long port = colon == NULL ? 0 : strtoul(colon + 1, &end, 10);
+	if (colon == NULL || end == colon + 1 || *end != '\0' || port > 65535) {
+		(void)error_set(err, ERROR_INVALID, "listen: %s: expected ADDRESS:PORT", listen);
+		return NULL;
+	}
+	bool brackets = listen[0] == '[' && colon > listen && colon[-1] == ']';
+	AUTOFREE char *address = brackets ? mem_strndup(listen + 1, (size_t)(colon - listen) - 2) : mem_strndup(listen, (size_t)(colon - listen));
+	return serve_start(*address == '\0' ? "0.0.0.0" : address, (uint16_t)port, health_handle, health, err);
+}
+
 bool agent_run(struct agent *agent, struct error *err)
 {
 	sigset_t set;
@@ -251,6 +283,14 @@ bool agent_run(struct agent *agent, struct error *err)
 	char host[40] = "weir";
 	(void)gethostname(host, sizeof host - 1);
 	(void)snprintf(agent->identity, sizeof agent->identity, "%s-%08llx", host, (unsigned long long)(random_next(&agent->random) & 0xffffffff));
+	agent->metrics = metrics_new();
+	metrics_set(agent->metrics, METRIC_BUILD_INFO, 1, WEIR_VERSION, NULL);
+	struct health health = { .metrics = agent->metrics, .context = agent, .ready = is_ready };
+	struct serve *serve = NULL;
+	if (agent->config->listen != NULL && (serve = start_serving(agent, &health, err)) == NULL) {
+		metrics_free(agent->metrics);
+		return false;
+	}
 	agent->queue = queue_new();
 	agent->revisions = revisions_new(agent->config);
 	agent->lease = lease_new(agent->kube, agent->config->ns, "weir-agent", agent->identity, LEASE_TERM_S);
@@ -275,10 +315,12 @@ bool agent_run(struct agent *agent, struct error *err)
 		pthread_join(workers[i], NULL);
 	pthread_join(watch, NULL);
 	pthread_join(leader, NULL);
-	(void)lease_release(agent->lease, NULL);
+	(void)lease_release(agent->lease, clock_now_ms(&agent->clock), NULL);
 	lease_free(agent->lease);
 	revisions_free(agent->revisions);
 	queue_free(agent->queue);
+	serve_stop(serve);
+	metrics_free(agent->metrics);
 	log_event(LOG_LEVEL_INFO, "agent stopped", NULL);
 	return true;
 }

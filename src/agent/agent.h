@@ -15,6 +15,7 @@
 #include "kube/kube.h"
 #include "kube/lease.h"
 #include "lifecycle/decide.h"
+#include "serve/metrics.h"
 
 enum flink_access { FLINK_ACCESS_SERVICE, FLINK_ACCESS_PROXY };
 
@@ -32,6 +33,8 @@ struct agent {
 	_Atomic int64_t lease_until; /* monotonic ms: acting stops when it has passed */
 	atomic_bool stopping;
 	struct queue *queue;
+	struct metrics *metrics;
+	atomic_bool polled; /* every source was asked once: ready */
 	struct revisions *revisions;
 	struct random random;
 };

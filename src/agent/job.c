@@ -59,9 +59,15 @@ static void log_decision(const struct job_view *view, const struct decision *d, 
 
 static void emit_events(struct agent *agent, const struct job_view *view, const struct decision *d)
 {
-	for (int i = 0; i < d->event_count; i++)
-		(void)kube_event(agent->kube, view->resource, d->events[i].warning, d->events[i].reason, d->events[i].message,
-				 clock_now_ms(&agent->clock), NULL); /* an event that is lost is lost: the status says the same */
+	for (int i = 0; i < d->event_count; i++) {
+		if (strcmp(d->events[i].reason, "Rollback") == 0)
+			metrics_add(agent->metrics, METRIC_ROLLBACKS, 1, view->ns, view->name, NULL);
+		struct kube_event event = { .api_version = KIND_FLINKDEPLOYMENT.api_version, .kind = KIND_FLINKDEPLOYMENT.kind, .ns = view->ns,
+					    .name = view->name, .uid = node_find_text(view->resource, "metadata/uid"), .warning = d->events[i].warning,
+					    .reason = d->events[i].reason, .message = d->events[i].message };
+		/* an event that is lost is lost: the status says the same */
+		(void)kube_event_record(agent->kube, &event, clock_now_ms(&agent->clock), NULL);
+	}
 }
 
 static bool carry_out(struct agent *agent, const struct job_view *view, struct stored_ledger *stored, struct decision *d,
@@ -78,7 +84,9 @@ static bool carry_out(struct agent *agent, const struct job_view *view, struct s
 	if (d->effect != EFFECT_NONE) {
 		if (!agent_may_act(agent))
 			return error_set(err, ERROR_TRANSIENT, "this agent does not lead");
-		if (!execute_effect(agent, view, &d->ledger, d->effect, seen, err))
+		bool done = execute_effect(agent, view, &d->ledger, d->effect, seen, err);
+		metrics_add(agent->metrics, METRIC_EFFECTS, 1, effect_name(d->effect), done ? "ok" : error_kind_name(err->kind), NULL);
+		if (!done)
 			return false;
 	}
 	emit_events(agent, view, d);

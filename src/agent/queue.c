@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "uthash.h"
+#include <uthash.h>
 
 struct item {
 	char *key;

@@ -63,6 +63,7 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 	kube_free(as);
 	render_result_free(&objects);
 	int64_t next = -1;
+	metrics_add(agent->metrics, METRIC_SYNC_RUNS, 1, name, ok ? sync_state_name(out.state) : error_kind_name(err->kind), NULL);
 	if (ok) {
 		log_changes(name, commit, &out);
 		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : SYNC_INTERVAL_MS;

@@ -8,6 +8,7 @@
 
 #include "base/doc_private.h"
 #include "base/mem.h"
+#include "base/yaml.h"
 
 struct entry {
 	char *key; /* NULL in lists */
@@ -16,7 +17,7 @@ struct entry {
 
 struct node {
 	unsigned char kind;
-	bool truth;
+	bool truth; /* of a bool; of a string: it was quoted */
 	unsigned line;
 	unsigned count; /* string: bytes; list, map: entries */
 	unsigned cap;
@@ -148,6 +149,16 @@ struct node *node_of_line(struct doc *doc, enum node_kind kind, unsigned line)
 void node_set_line(struct node *n, unsigned line)
 {
 	n->line = line;
+}
+
+void node_set_quoted(struct node *n)
+{
+	n->truth = true;
+}
+
+bool yaml_was_quoted(const struct node *n)
+{
+	return node_is(n, NODE_STRING) && n->truth;
 }
 
 static struct node *make(struct doc *doc, enum node_kind kind)

@@ -10,5 +10,7 @@
 /* An empty node of a kind: null, false, "" without text (numbers and strings: use node_number, node_stringn), an empty list or map. */
 struct node *node_of_line(struct doc *doc, enum node_kind kind, unsigned line);
 void node_set_line(struct node *n, unsigned line);
+/* Marks a string that the text had in quotes or as a block. */
+void node_set_quoted(struct node *n);
 
 #endif

@@ -19,7 +19,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 struct log_config {
-	enum log_level level;      /* events below are dropped */
+	enum log_level level; /* events below are dropped */
 	enum log_format format;
 	int fd;
 	const struct clock *clock; /* borrowed for as long as events are logged */
@@ -33,8 +33,7 @@ bool log_enabled(enum log_level level);
 void log_event(enum log_level level, const char *message, ...) __attribute__((sentinel));
 
 /* The same event as text without the newline, for those who send it elsewhere; pairs ends with NULL. */
-void log_render(struct buf *out, const struct log_config *config, enum log_level level, const char *message,
-		const char *const *pairs);
+void log_render(struct buf *out, const struct log_config *config, enum log_level level, const char *message, const char *const *pairs);
 
 const char *log_level_name(enum log_level level);
 bool log_level_parse(const char *name, enum log_level *level);

@@ -7,8 +7,8 @@
 
 /* Compared with the key in lower case, without '-', '_' and '.'. */
 static const char *const words[] = {
-	"password", "passwd", "passphrase", "secret", "token", "credential", "apikey", "accesskey", "accountkey", "privatekey",
-	"servicekey", "authparams", "authorization", "basicauth", "jaasconfig", "httpheaders",
+	"password",   "passwd",	    "passphrase", "secret",	"token",	 "credential", "apikey",     "accesskey",
+	"accountkey", "privatekey", "servicekey", "authparams", "authorization", "basicauth",  "jaasconfig", "httpheaders",
 };
 
 bool sensitive_key(const char *key)

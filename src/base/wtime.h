@@ -26,8 +26,8 @@ enum { TIME_TEXT_MAX = 32 };
  * RFC 3339 in UTC. Kubernetes' Time has seconds, its MicroTime (leases) six digits; Flink's REST and our own logs have milliseconds. Years
  * outside 0000 to 9999 are clamped.
  */
-void time_format_s(int64_t ms, char out[TIME_TEXT_MAX]);       /* 2026-01-02T03:04:05Z */
-void time_format_ms(int64_t ms, char out[TIME_TEXT_MAX]);      /* 2026-01-02T03:04:05.678Z */
+void time_format_s(int64_t ms, char out[TIME_TEXT_MAX]);	 /* 2026-01-02T03:04:05Z */
+void time_format_ms(int64_t ms, char out[TIME_TEXT_MAX]);	 /* 2026-01-02T03:04:05.678Z */
 void time_format_micro(int64_t micros, char out[TIME_TEXT_MAX]); /* 2026-01-02T03:04:05.678901Z */
 
 /* Reads RFC 3339 with any number of fractional digits and any offset; digits beyond the unit are cut. False: not a timestamp. */

@@ -218,6 +218,7 @@ static bool on_scalar(struct reader *r, const yaml_event_t *e)
 	} else {
 		n = node_stringn(r->doc, text, len);
 		node_set_line(n, line);
+		node_set_quoted(n);
 	}
 	if (n == NULL)
 		return false;

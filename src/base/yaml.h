@@ -18,6 +18,9 @@ bool yaml_parse(const char *text, size_t len, const char *file, enum yaml_dialec
 
 /* A plain scalar's node by the dialect's rules, on a line; NULL and an error for .inf and .nan, which JSON cannot carry. */
 struct node *yaml_resolve(struct doc *doc, const char *text, size_t len, enum yaml_dialect dialect, unsigned line, struct error *err);
+/* Was this string read from YAML with quotes or as a block? Copies keep the answer. */
+bool yaml_was_quoted(const struct node *n);
+
 /* Would an unquoted scalar of this text be a date to some YAML reader? */
 bool yaml_is_date(const char *text);
 

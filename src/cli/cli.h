@@ -7,6 +7,7 @@
 #include "agent/config.h"
 #include "base/error.h"
 #include "kube/kube.h"
+#include "kube/kubeconfig.h"
 
 int cli_main(int argc, char **argv);
 
@@ -28,8 +29,9 @@ bool cli_parse(int argc, char **argv, struct cli_options *out);
 int cli_fail(const struct error *err);
 
 struct cli_cluster {
-	struct http *http; /* owned */
-	struct kube *kube; /* owned */
+	struct kube_access access; /* owned */
+	struct http *http;         /* the access's */
+	struct kube *kube;         /* owned */
 	char ns[256];      /* of the kubeconfig's context, "default" if it names none */
 	bool in_cluster;
 };

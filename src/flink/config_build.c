@@ -155,7 +155,10 @@ static void put_cluster(struct doc *doc, struct node *config, const struct flink
 	node_set_text(doc, config, "$internal.flink.version", version->name);
 	node_set_text(doc, config, "kubernetes.cluster-id", launch->name);
 	node_set_text(doc, config, "kubernetes.namespace", launch->ns);
-	node_set_text(doc, config, version->image_key, node_text(node_get(spec, "image")));
+	const char *image = node_text(node_get(spec, "image"));
+	if (image != NULL)
+		flink_config_remove(config, version->image_key); /* under its other name, too */
+	node_set_text(doc, config, version->image_key, image);
 	node_set_text(doc, config, "kubernetes.container.image.pull-policy", node_text(node_get(spec, "imagePullPolicy")));
 	node_set_text(doc, config, "kubernetes.service-account", node_text(node_get(spec, "serviceAccount")));
 	set_int(doc, config, "kubernetes.jobmanager.replicas", node_integer(node_find(spec, "jobManager/replicas"), 1));

@@ -48,7 +48,8 @@ struct node *cluster_labels(const struct cluster *c, const char *component)
 	return labels;
 }
 
-void cluster_set_owner(const struct cluster *c, struct node *object, const char *api_version, const char *kind, const char *uid, bool controller)
+void cluster_set_owner(const struct cluster *c, struct node *object, const char *api_version, const char *kind, const char *uid,
+		       bool controller)
 {
 	if (uid == NULL)
 		return;
@@ -133,7 +134,8 @@ void cluster_put_placement(const struct cluster *c, struct node *pod_spec)
 	}
 }
 
-bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list, struct error *err)
+bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list,
+			      struct error *err)
 {
 	struct cluster c;
 	if (!cluster_init(&c, launch, doc, err))

@@ -19,11 +19,12 @@ enum { FLINK_NAME_MAX = 45 };
 bool flink_objects_jobmanager(const struct flink_launch *launch, struct doc *doc, struct node **deployment, struct error *err);
 
 /*
- * A list, in order of creation: Service NAME (without HA only), Service NAME-rest, ConfigMap flink-config-NAME, ConfigMap pod-template-NAME (with
- * a TaskManager template only), and Ingress NAME (if asked for; owned by the FlinkDeployment). jm_uid NULL leaves their owner out
- * (for plans and dry runs).
+ * A list, in order of creation: Service NAME (without HA only), Service NAME-rest, ConfigMap flink-config-NAME, ConfigMap
+ * pod-template-NAME (with a TaskManager template only), and Ingress NAME (if asked for; owned by the FlinkDeployment). jm_uid NULL
+ * leaves their owner out (for plans and dry runs).
  */
-bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list, struct error *err);
+bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list,
+			      struct error *err);
 
 /* ---- preflight: a pod that checks image, jar and configuration before a running job is touched ---- */
 
@@ -36,9 +37,10 @@ enum flink_preflight_exit {
 };
 
 /*
- * ConfigMap and Pod, both called NAME-preflight-<8 hex digits of the content's digest>, owned by the FlinkDeployment if launch->uid is set. What
- * differs between launches of the same content (job id, restore path, JobResultStore path, generation) is not in the digest.
+ * ConfigMap and Pod, both called NAME-preflight-<8 hex digits of the content's digest>, owned by the FlinkDeployment if launch->uid is
+ * set. What differs between launches of the same content (job id, restore path, JobResultStore path, generation) is not in the digest.
  */
-bool flink_preflight_build(const struct flink_launch *launch, struct doc *doc, struct node **configmap, struct node **pod, struct error *err);
+bool flink_preflight_build(const struct flink_launch *launch, struct doc *doc, struct node **configmap, struct node **pod,
+			   struct error *err);
 
 #endif

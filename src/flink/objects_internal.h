@@ -18,7 +18,8 @@ bool cluster_init(struct cluster *c, const struct flink_launch *launch, struct d
 struct node *cluster_object(const struct cluster *c, const char *api_version, const char *kind, const char *name);
 /* {app, component (unless NULL), type}, the fixed labels. */
 struct node *cluster_labels(const struct cluster *c, const char *component);
-void cluster_set_owner(const struct cluster *c, struct node *object, const char *api_version, const char *kind, const char *uid, bool controller);
+void cluster_set_owner(const struct cluster *c, struct node *object, const char *api_version, const char *kind, const char *uid,
+		       bool controller);
 /* Adds `from`'s entries that are strings to `into`. */
 void cluster_add_all(const struct cluster *c, struct node *into, const struct node *from);
 /* The entries of a map-valued option that holds "k:v,k2:v2". */

@@ -13,8 +13,8 @@
 #define FLINK_POD_TEMPLATE_FILE "taskmanager-pod-template.yaml"
 
 /*
- * `specific` over `base`, in doc: maps by key, scalars and nulls replaced; lists by position, or by their elements' "name" if by_name and all
- * elements on both sides have one. Either may be NULL.
+ * `specific` over `base`, in doc: maps by key, scalars and nulls replaced; lists by position, or by their elements' "name" if by_name
+ * and all elements on both sides have one. Either may be NULL.
  */
 struct node *pod_template_merge(struct doc *doc, const struct node *base, const struct node *specific, bool by_name);
 

@@ -10,8 +10,8 @@
 #define CONF_VOLUME "weir-preflight-conf"
 
 /*
- * The jar's path comes in as $WEIR_JAR (empty: nothing to check), why it is not checked as $WEIR_JAR_UNCHECKED. BashJavaUtils is the program
- * with which Flink's own start script reads the configuration; it prints its result behind a marker.
+ * The jar's path comes in as $WEIR_JAR (empty: nothing to check), why it is not checked as $WEIR_JAR_UNCHECKED. BashJavaUtils is the
+ * program with which Flink's own start script reads the configuration; it prints its result behind a marker.
  */
 static const char script[] =
 	"end() { printf '%s\\n' \"$2\" | head -c 2000 >/dev/termination-log; printf '%s\\n' \"$2\"; exit \"$1\"; }\n"
@@ -24,23 +24,27 @@ static const char script[] =
 	"java=java\n"
 	"if [ -n \"$JAVA_HOME\" ] && [ -x \"$JAVA_HOME/bin/java\" ]; then java=$JAVA_HOME/bin/java; fi\n"
 	"command -v \"$java\" >/dev/null 2>&1 || end 12 'no java in the image'\n"
-	"out=$(\"$java\" -Xmx128m -cp \"$home/bin/bash-java-utils.jar:$dist\" org.apache.flink.runtime.util.bash.BashJavaUtils "
-	"GET_JM_RESOURCE_PARAMS --configDir " CONF_DIR " 2>&1)\n"
-	"code=$?\n"
-	"if [ \"$code\" -eq 0 ]; then\n"
-	"  case $out in *BASH_JAVA_UTILS_EXEC_RESULT:*) ;; *) end 12 'the configuration check printed no result' ;; esac\n"
-	"  [ -z \"$WEIR_JAR_UNCHECKED\" ] || end 12 \"$WEIR_JAR_UNCHECKED\"\n"
-	"  end 0 passed\n"
-	"fi\n"
-	"case $out in\n"
-	"*'Could not find or load main class'*|*NoClassDefFoundError*|*UnsupportedClassVersionError*|*OutOfMemoryError*|*'Could not create the Java"
-	" Virtual Machine'*)\n"
-	"  end 12 \"the configuration could not be checked: $(printf '%s\\n' \"$out\" | head -n 3)\" ;;\n"
-	"esac\n"
-	"[ \"$code\" -lt 126 ] || end 12 \"the configuration check ended with code $code\"\n"
-	"why=$(printf '%s\\n' \"$out\" | grep -E 'Exception|Error|Caused by' | head -n 5)\n"
-	"[ -n \"$why\" ] || why=$(printf '%s\\n' \"$out\" | tail -n 5)\n"
-	"end 11 \"Flink refuses the configuration: $why\"\n";
+	"check() {\n"
+	"  out=$(\"$java\" -Xmx128m -cp \"$home/bin/bash-java-utils.jar:$dist\" org.apache.flink.runtime.util.bash.BashJavaUtils "
+	"\"$1\" --configDir " CONF_DIR " 2>&1)\n"
+	"  code=$?\n"
+	"  if [ \"$code\" -eq 0 ]; then\n"
+	"    case $out in *BASH_JAVA_UTILS_EXEC_RESULT:*) return ;; *) end 12 'the configuration check printed no result' ;; esac\n"
+	"  fi\n"
+	"  case $out in\n"
+	"  *'Could not find or load main class'*|*NoClassDefFoundError*|*UnsupportedClassVersionError*|*OutOfMemoryError*|"
+	"*'Could not create the Java Virtual Machine'*)\n"
+	"    end 12 \"the configuration could not be checked: $(printf '%s\\n' \"$out\" | head -n 3)\" ;;\n"
+	"  esac\n"
+	"  [ \"$code\" -lt 126 ] || end 12 \"the configuration check ended with code $code\"\n"
+	"  why=$(printf '%s\\n' \"$out\" | grep -E '^(Exception|Caused by|Error)' | head -n 5)\n"
+	"  [ -n \"$why\" ] || why=$(printf '%s\\n' \"$out\" | tail -n 5)\n"
+	"  end 11 \"Flink refuses the configuration: $why\"\n"
+	"}\n"
+	"check GET_JM_RESOURCE_PARAMS\n"
+	"check GET_TM_RESOURCE_PARAMS\n"
+	"[ -z \"$WEIR_JAR_UNCHECKED\" ] || end 12 \"$WEIR_JAR_UNCHECKED\"\n"
+	"end 0 passed\n";
 
 static void add_env(const struct cluster *c, struct node *container, const char *name, const char *value)
 {
@@ -195,7 +199,8 @@ static struct node *named(const struct cluster *c, const char *api_version, cons
 	return object;
 }
 
-bool flink_preflight_build(const struct flink_launch *launch, struct doc *doc, struct node **configmap, struct node **pod, struct error *err)
+bool flink_preflight_build(const struct flink_launch *launch, struct doc *doc, struct node **configmap, struct node **pod,
+			   struct error *err)
 {
 	struct cluster c;
 	AUTOBUF config = BUF_INIT, content = BUF_INIT;

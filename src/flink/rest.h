@@ -98,8 +98,8 @@ struct flink_savepoint_request {
 	const char *format;     /* "CANONICAL" or "NATIVE"; NULL: the version's default */
 	const char *trigger_id; /* 32 hex digits of our own, where the version takes one; NULL otherwise */
 };
-bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request, char out[FLINK_ID_MAX],
-			     struct error *err);
+bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request,
+			     char out[FLINK_ID_MAX], struct error *err);
 bool flink_stop_with_savepoint(const struct http *http, const char *job, const struct flink_savepoint_request *request, bool drain,
 			       char out[FLINK_ID_MAX], struct error *err);
 /* Of either of the two. */
@@ -107,7 +107,8 @@ bool flink_savepoint_poll(const struct http *http, const char *job, const char *
 /* type: "FULL", "INCREMENTAL", "CONFIGURED" or NULL. */
 bool flink_checkpoint_trigger(const struct http *http, const char *job, const char *type, const char *trigger_id, char out[FLINK_ID_MAX],
 			      struct error *err);
-bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out, struct error *err);
+bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out,
+			   struct error *err);
 bool flink_savepoint_dispose(const struct http *http, const char *path, char out[FLINK_ID_MAX], struct error *err);
 bool flink_savepoint_dispose_poll(const struct http *http, const char *trigger_id, struct flink_operation *out, struct error *err);
 /* Accepted only: the job is canceled when its state says so. */

@@ -59,8 +59,8 @@ static bool start(const struct http *http, const char *path, const struct node *
 	return true;
 }
 
-bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request, char out[FLINK_ID_MAX],
-			     struct error *err)
+bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request,
+			     char out[FLINK_ID_MAX], struct error *err)
 {
 	AUTODOC *doc = doc_new();
 	struct node *body = node_map(doc);
@@ -177,7 +177,8 @@ bool flink_savepoint_poll(const struct http *http, const char *job, const char *
 	return true;
 }
 
-bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out, struct error *err)
+bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out,
+			   struct error *err)
 {
 	return poll_of_job(http, job, "/checkpoints/", trigger_id, out, err);
 }

@@ -1,6 +1,6 @@
 /*
- * spec: is a FlinkDeployment one that can be run? The rules of the Java operator's validator, in its order, with a field path for each. Pure;
- * called by the admission webhook, by preflight and by the renderer's checks.
+ * spec: is a FlinkDeployment one that can be run? The rules of the Java operator's validator, in its order, with a field path for each.
+ * Pure; called by the admission webhook, by preflight and by the renderer's checks.
  */
 #ifndef WEIR_FLINK_SPEC_H
 #define WEIR_FLINK_SPEC_H

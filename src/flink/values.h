@@ -31,7 +31,7 @@ void flink_put_cpu(struct buf *out, double cores);
 /* Memory as the API server prints it: "2Gi", "1536Mi". */
 void flink_put_mib(struct buf *out, int64_t mib);
 
-/* Splits at `separator` outside of quotes (single or double, doubled inside), unquoted, blanks around elements kept. NULL text: empty list. */
+/* Splits at `separator` outside of quotes (single or double, doubled inside); unquoted, blanks are kept. NULL text: empty list. */
 struct node *flink_list_split(struct doc *doc, const char *text, char separator);
 /* A list value: split at ';', or at ',' where there is no ';'. Empty elements are left out. */
 struct node *flink_list_parse(struct doc *doc, const char *text);

@@ -19,7 +19,10 @@ static char *event_name(const struct kube_event *event)
 		sha256_add_text(digest, parts[i]);
 	char hex[SHA256_HEX_MAX];
 	sha256_end(digest, hex);
-	return mem_printf("%.*s.%.*s", (int)NAME_PART_MAX, event->name, (int)HASH_DIGITS, hex);
+	int len = (int)strnlen(event->name, NAME_PART_MAX);
+	while (len > 0 && (event->name[len - 1] == '-' || event->name[len - 1] == '.'))
+		len--; /* where the cut left no valid name */
+	return mem_printf("%.*s.%.*s", len, event->name, (int)HASH_DIGITS, hex);
 }
 
 /* At most MESSAGE_MAX bytes, not cut within a character. */

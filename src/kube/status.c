@@ -59,6 +59,12 @@ static void put_status(struct buf *text, const struct node *status, int code)
 	buf_puts(text, node_text_or(node_get(status, "message"), "no message"));
 }
 
+/* Server-side apply answers 500 when the object does not fit the schema; nothing was written then. */
+static bool is_untyped(const struct node *root, int status)
+{
+	return status == 500 && str_starts(node_text_or(node_get(root, "message"), ""), "failed to create typed patch object");
+}
+
 bool kube_status_error(const struct kube_call *call, int status, const char *body, size_t len, int64_t retry_after_ms, struct error *err)
 {
 	AUTODOC *doc = doc_parse_json(body, len, NULL, NULL, NULL);
@@ -75,10 +81,11 @@ bool kube_status_error(const struct kube_call *call, int status, const char *bod
 		for (size_t i = 0; i < len && i < 300; i++)
 			buf_putc(&text, (unsigned char)body[i] < ' ' ? ' ' : body[i]);
 	}
+	enum error_kind kind = is_untyped(root, status) ? ERROR_INVALID : kind_of(call, status);
 	if (call->what != NULL)
-		error_set(err, kind_of(call, status), "%s: %s", call->what, buf_text(&text));
+		error_set(err, kind, "%s: %s", call->what, buf_text(&text));
 	else
-		error_set(err, kind_of(call, status), "%s %s: %s", call->method, call->path, buf_text(&text));
+		error_set(err, kind, "%s %s: %s", call->method, call->path, buf_text(&text));
 	if (err != NULL) {
 		err->http_status = status;
 		err->retry_after_ms = retry_after_ms > 0 ? retry_after_ms : 0;

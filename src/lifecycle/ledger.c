@@ -27,7 +27,7 @@ static const struct field restore_fields[] = { INT(ledger_restore, kind), TEXT(l
 static const struct field launch_fields[] = {
 	INT(ledger_launch, number), TEXT(ledger_launch, job_id), TEXT(ledger_launch, digest), TEXT(ledger_launch, commit),
 	INT(ledger_launch, generation), SUB(ledger_launch, restore, restore_fields), INT(ledger_launch, submitted_at),
-	INT(ledger_launch, running_at), INT(ledger_launch, stable_at), INT(ledger_launch, ended_at), INT(ledger_launch, checkpoints),
+	INT(ledger_launch, running_at), INT(ledger_launch, stable_at), INT(ledger_launch, ended_at), INT(ledger_launch, checkpoints), INT(ledger_launch, failed_before),
 	TEXT(ledger_launch, outcome), HEAP(ledger_launch, spec), END,
 };
 static const struct field op_fields[] = {

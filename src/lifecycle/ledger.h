@@ -43,7 +43,8 @@ struct ledger_launch {
 	int64_t generation;
 	struct ledger_restore restore;
 	int64_t submitted_at, running_at, stable_at, ended_at; /* ms; 0: not yet */
-	int64_t checkpoints; /* completed by this launch, as last seen */
+	int64_t checkpoints; /* completed by this launch, as far as stability asks */
+	int64_t failed_before; /* checkpoints that failed before the job ran: they say nothing of the version */
 	char outcome[24];    /* "", "stopped", "failed", "finished" */
 	char *spec;          /* the spec that was launched, JSON; owned */
 };

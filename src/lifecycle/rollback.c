@@ -21,8 +21,9 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 		(void)snprintf(why, size, "the JobManager restarted %lld times before the job ran", (long long)s->jm_restarts);
 		return true;
 	}
-	if (s->checkpoints == SEEN_PRESENT && s->checkpoints_failed >= 3 && s->checkpoints_completed == 0) {
-		(void)snprintf(why, size, "%lld checkpoints failed and none completed", (long long)s->checkpoints_failed);
+	if (s->checkpoints == SEEN_PRESENT && launch->running_at != 0 && s->checkpoints_failed - launch->failed_before >= 3 &&
+	    s->checkpoints_completed == 0) {
+		(void)snprintf(why, size, "%lld checkpoints failed and none completed", (long long)(s->checkpoints_failed - launch->failed_before));
 		return true;
 	}
 	int64_t patience = p->start_deadline_ms;

@@ -116,19 +116,17 @@ static void put_job_status(const struct view *v, struct node *status)
 		node_set_int(doc, savepoints, "lastPeriodicSavepointTimestamp", 0);
 	if (node_get(savepoints, "savepointHistory") == NULL)
 		node_set(doc, savepoints, "savepointHistory", node_list(doc));
-	if (l->newest.path[0] != '\0' && !str_eq(node_find_text(savepoints, "lastSavepoint/location"), l->newest.path)) {
+	if (l->newest.path[0] != '\0' && strstr(l->newest.path, "/chk-") == NULL && !str_eq(node_find_text(savepoints, "lastSavepoint/location"), l->newest.path)) {
 		struct node *last = node_map(doc);
 		node_set_int(doc, last, "timeStamp", l->newest_at);
 		node_set_text(doc, last, "location", l->newest.path);
 		node_set_text(doc, last, "triggerType", "UPGRADE");
-		node_set_text(doc, last, "formatType", strstr(l->newest.path, "/chk-") == NULL ? "CANONICAL" : "UNKNOWN");
+		node_set_text(doc, last, "formatType", "CANONICAL");
 		node_set(doc, savepoints, "lastSavepoint", last);
-		if (strstr(l->newest.path, "/chk-") == NULL) {
-			struct node *history = node_get(savepoints, "savepointHistory");
-			node_append(doc, history, node_copy(doc, last));
-			if (node_count(history) > 10)
-				node_remove_at(history, 0);
-		}
+		struct node *history = node_get(savepoints, "savepointHistory");
+		node_append(doc, history, node_copy(doc, last));
+		if (node_count(history) > 10)
+			node_remove_at(history, 0);
 	}
 }
 

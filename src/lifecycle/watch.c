@@ -10,8 +10,10 @@ static void note_progress(struct turn *t, struct ledger_launch *live)
 	struct ledger *l = t->ledger;
 	if (s->rest != SEEN_PRESENT)
 		return;
-	if (s->job == JOB_RUNNING && live->running_at == 0)
+	if (s->job == JOB_RUNNING && live->running_at == 0) {
 		live->running_at = t->in->now_ms;
+		live->failed_before = s->checkpoints_failed;
+	}
 	/* The ledger needs to know that state exists, and how far towards stability; the exact count would be a write for every checkpoint. */
 	int64_t enough = t->in->policy->stable_checkpoints;
 	int64_t completed = s->checkpoints == SEEN_PRESENT ? s->checkpoints_completed : 0;

@@ -116,7 +116,7 @@ static bool check_kind(const struct kustomization *k, bool component, struct err
 	if (component && !is_component)
 		return kustomization_error(k, err, ERROR_INVALID, k->root, "kind", "expected Component, as this directory is listed under components");
 	size_t fields = node_count(k->root);
-	fields -= (node_get(k->root, "kind") != NULL) + (node_get(k->root, "apiVersion") != NULL);
+	fields -= (size_t)(node_get(k->root, "kind") != NULL) + (size_t)(node_get(k->root, "apiVersion") != NULL);
 	return fields > 0 || error_set(err, ERROR_INVALID, "%s: is empty", k->file);
 }
 

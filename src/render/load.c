@@ -76,7 +76,8 @@ static bool add_object(struct doc *doc, const char *file, const struct load_rule
 		if (n != NULL && !node_is(n, NODE_MAP) && !node_is(n, NODE_NULL))
 			return error_set(err, ERROR_INVALID, "%s:%u: metadata.%s: expected a map", file, node_line(n), texts[i]);
 	}
-	clean_annotations(mine, meta);
+	if (!rules->is_patch)
+		clean_annotations(mine, meta);
 	if (out->count >= rules->objects)
 		return error_set(err, ERROR_LIMIT, "%s:%u: more than %zu objects", file, node_line(root), rules->objects);
 	unsigned line = node_line(root);

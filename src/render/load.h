@@ -8,6 +8,7 @@ struct load_rules {
 	size_t bytes, objects;   /* maxima */
 	bool need_api_version;
 	bool need_name;
+	bool is_patch; /* nulls among annotations mean removal */
 };
 
 /* Appends the objects of a file to a set. */

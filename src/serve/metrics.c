@@ -28,7 +28,7 @@ static const double bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 /* The key is the labels as they are printed: `sync="orders",result="ok"`. It also is the order of output. */
 struct series {
 	char *key;
-	double value; /* of a histogram: the sum */
+	double value;	   /* of a histogram: the sum */
 	uint64_t *buckets; /* of a histogram: one for each bound, then the rest */
 	UT_hash_handle hh;
 };
@@ -59,7 +59,7 @@ void metrics_free(struct metrics *metrics)
 		return;
 	for (unsigned id = 0; id < METRIC_COUNT; id++) {
 		struct series *s, *next;
-		HASH_ITER(hh, metrics->series[id], s, next)
+		HASH_ITER (hh, metrics->series[id], s, next)
 			remove_series(metrics, (enum metric)id, s);
 	}
 	(void)pthread_mutex_destroy(&metrics->lock);
@@ -178,7 +178,7 @@ void metrics_forget(struct metrics *metrics, enum metric id, ...)
 	va_end(args);
 	(void)pthread_mutex_lock(&metrics->lock);
 	struct series *s, *next;
-	HASH_ITER(hh, metrics->series[id], s, next) {
+	HASH_ITER (hh, metrics->series[id], s, next) {
 		/* The prefix ends with a quote, so that "a" never matches "ab". */
 		if (str_starts(s->key, buf_text(&prefix)))
 			remove_series(metrics, id, s);

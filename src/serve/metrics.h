@@ -28,8 +28,8 @@ void metrics_free(struct metrics *metrics);
  * The values of the labels follow in the order of the table, then NULL; a value too few reads as "", one too many is ignored:
  * metrics_add(m, METRIC_SYNC_RUNS, 1, "orders", "failed", NULL).
  */
-void metrics_add(struct metrics *metrics, enum metric id, double by, ...) __attribute__((sentinel));         /* counter or gauge */
-void metrics_set(struct metrics *metrics, enum metric id, double value, ...) __attribute__((sentinel));      /* gauge */
+void metrics_add(struct metrics *metrics, enum metric id, double by, ...) __attribute__((sentinel));	      /* counter or gauge */
+void metrics_set(struct metrics *metrics, enum metric id, double value, ...) __attribute__((sentinel));	      /* gauge */
 void metrics_observe(struct metrics *metrics, enum metric id, double seconds, ...) __attribute__((sentinel)); /* histogram */
 /* Forgets every series whose first labels have these values; what is gone must not be reported for ever. */
 void metrics_forget(struct metrics *metrics, enum metric id, ...) __attribute__((sentinel));

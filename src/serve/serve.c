@@ -34,8 +34,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, unsigned s
 	return result;
 }
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
-				  const char *upload, size_t *upload_len, void **request)
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
+				  const char *version, const char *upload, size_t *upload_len, void **request)
 {
 	static char begun;
 	(void)version;

@@ -15,7 +15,7 @@
 enum { SERVE_CONNECTIONS_MAX = 64, SERVE_IDLE_S = 10 };
 
 struct serve_answer {
-	unsigned status;          /* 200 unless the handler says otherwise */
+	unsigned status;	  /* 200 unless the handler says otherwise */
 	const char *content_type; /* a constant; plain text unless the handler says otherwise */
 	struct buf body;
 };

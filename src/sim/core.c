@@ -251,8 +251,11 @@ struct sim *sim_new(uint64_t seed)
 	kinds_init(sim);
 	seed_object(sim, "namespaces", "{\"metadata\":{\"name\":\"kube-system\"}}");
 	seed_object(sim, "namespaces", "{\"metadata\":{\"name\":\"default\"}}");
-	seed_object(sim, "nodes", "{\"metadata\":{\"name\":\"node-1\"},\"spec\":{},\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\","
-				  "\"reason\":\"KubeletReady\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.34.4\"}}}");
+	for (int i = 1; i <= 2; i++) {
+		AUTOFREE char *node = mem_printf("{\"metadata\":{\"name\":\"node-%d\"},\"spec\":{},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+						 "\"status\":\"True\",\"reason\":\"KubeletReady\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.34.4\"}}}", i);
+		seed_object(sim, "nodes", node);
+	}
 	return sim;
 }
 

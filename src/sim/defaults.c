@@ -3,13 +3,13 @@
 
 static void text(struct doc *doc, struct node *map, const char *key, const char *value)
 {
-	if (node_get(map, key) == NULL)
+	if (node_is(map, NODE_MAP) && node_get(map, key) == NULL)
 		node_set_text(doc, map, key, value);
 }
 
 static void number(struct doc *doc, struct node *map, const char *key, int64_t value)
 {
-	if (node_get(map, key) == NULL)
+	if (node_is(map, NODE_MAP) && node_get(map, key) == NULL)
 		node_set_int(doc, map, key, value);
 }
 
@@ -30,6 +30,8 @@ static void probe(struct doc *doc, struct node *p)
 
 static void container(struct doc *doc, struct node *c)
 {
+	if (!node_is(c, NODE_MAP))
+		return;
 	const char *image = node_text_or(node_get(c, "image"), ""), *slash = strrchr(image, '/'), *tag = strrchr(slash ? slash : image, ':');
 	text(doc, c, "imagePullPolicy", strchr(image, '@') == NULL && (tag == NULL || strcmp(tag, ":latest") == 0) ? "Always" : "IfNotPresent");
 	text(doc, c, "terminationMessagePath", "/dev/termination-log");
@@ -100,7 +102,7 @@ static void service(struct doc *doc, struct node *spec)
 	for (size_t i = 0; i < node_count(ports); i++) {
 		struct node *p = node_at(ports, i);
 		text(doc, p, "protocol", "TCP");
-		if (node_get(p, "targetPort") == NULL && node_get(p, "port") != NULL)
+		if (node_is(p, NODE_MAP) && node_get(p, "targetPort") == NULL && node_get(p, "port") != NULL)
 			node_set(doc, p, "targetPort", node_copy(doc, node_get(p, "port")));
 	}
 	const char *ip = node_find_text(spec, "clusterIP");

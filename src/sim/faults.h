@@ -29,7 +29,10 @@ void sim_fault(struct sim *sim, const struct sim_fault *fault);
 void sim_faults_clear(struct sim *sim); /* request faults only */
 size_t sim_faults_left(struct sim *sim);
 
-/* Pods on a frozen node neither start nor stop; their Flink processes go on running. */
+/*
+ * Pods on a frozen node (node-1, node-2) neither start nor stop, and new ones go to the other node; their Flink processes go on running,
+ * even when the pod objects are removed by force.
+ */
 void sim_node_freeze(struct sim *sim, const char *node, bool frozen);
 /* The container's process of a pod ends (exit code 137) and is restarted with back-off; false if there is none. */
 bool sim_pod_kill(struct sim *sim, const char *ns, const char *pod);

@@ -397,6 +397,29 @@ static void drop_empty(struct doc *doc)
 		node_remove(node_get(doc_root(doc), "metadata"), "managedFields");
 }
 
+static bool set_readable(const struct node *set)
+{
+	for (size_t i = 0; i < node_count(set); i++) {
+		const char *key = node_key_at(set, i);
+		bool known = strcmp(key, ".") == 0 || (strchr("fkvi", key[0]) != NULL && key[1] == ':');
+		if (!known || !node_is(node_value_at(set, i), NODE_MAP) || !set_readable(node_value_at(set, i)))
+			return false;
+	}
+	return true;
+}
+
+void fields_clean(struct doc *doc)
+{
+	struct node *list = managers(doc);
+	for (size_t i = node_count(list); i-- > 0;) {
+		const struct node *set = node_get(node_at(list, i), "fieldsV1");
+		if (!node_is(set, NODE_MAP) || !set_readable(set))
+			node_remove_at(list, i);
+	}
+	if (node_count(list) == 0)
+		node_remove(node_get(doc_root(doc), "metadata"), "managedFields");
+}
+
 void fields_track(struct sim *sim, const struct kind *kind, const struct node *old, struct doc *doc, const char *manager, const char *sub)
 {
 	struct node *root = doc_root(doc), *list = managers(doc);

@@ -164,7 +164,7 @@ static void job_exception(struct sim *sim, struct job *j, const char *text)
 
 static void history_key(const struct process *p, char out[512])
 {
-	snprintf(out, 512, "%s/%s", p->ns, p->cluster);
+	snprintf(out, 512, "%s/%s%s%s", p->ns, p->cluster, p->session ? "/" : "", p->session ? p->job->name : "");
 }
 
 /* ---- HA metadata ---- */
@@ -266,6 +266,17 @@ static void operations_fail(struct sim *sim, struct job *j, const char *why)
 		}
 }
 
+static void graph_forget(struct sim *sim, const struct process *p)
+{
+	AUTOFREE char *key = mem_printf("%s/%s/%s", p->ns, p->cluster, p->job->id);
+	for (size_t i = sim->graph_count; p->session != NULL && i-- > 0;)
+		if (strcmp(sim->graphs[i].key, key) == 0) {
+			free(sim->graphs[i].key);
+			doc_free(sim->graphs[i].config);
+			sim->graphs[i] = sim->graphs[--sim->graph_count];
+		}
+}
+
 static void job_end(struct sim *sim, struct process *p, const char *state)
 {
 	struct job *j = p->job;
@@ -286,6 +297,7 @@ static void job_end(struct sim *sim, struct process *p, const char *state)
 		if (o != NULL)
 			store_delete(sim, o, PROPAGATE_BACKGROUND, 0);
 	}
+	graph_forget(sim, p);
 	p->idle_at = sim->now + duration_ms(conf(p, "resourcemanager.taskmanager-timeout", NULL), 30000);
 	pod_log(sim, p->uid, "Job %s reached terminal state %s.\n", j->id, state);
 	if (p->application && truth(conf(p, "execution.shutdown-on-application-finish", NULL), true)) {
@@ -470,8 +482,8 @@ static struct job *job_new(struct sim *sim, struct process *p)
 	return j;
 }
 
-/* The application's main method; false when the process ended. */
-static bool job_submit(struct sim *sim, struct process *p)
+/* Makes the process's job, with the state it starts from; false: it cannot start, and why. */
+static bool job_prepare(struct sim *sim, struct process *p, const char **why)
 {
 	static const char *const ends[] = { "FINISHED", "FAILED", "CANCELED" };
 	p->job = job_new(sim, p);
@@ -485,8 +497,8 @@ static bool job_submit(struct sim *sim, struct process *p)
 	}
 	if (strstr(args, ";--broken;") != NULL) {
 		static const char text[] = "java.lang.IllegalStateException: broken on purpose";
-		if (!truth(conf(p, "execution.submit-failed-job-on-application-error", NULL), false)) {
-			pod_exit(sim, p->uid, 1, text);
+		if (p->session != NULL || !truth(conf(p, "execution.submit-failed-job-on-application-error", NULL), false)) {
+			*why = text;
 			return false;
 		}
 		job_exception(sim, j, text);
@@ -494,11 +506,8 @@ static bool job_submit(struct sim *sim, struct process *p)
 		return true;
 	}
 	struct checkpoint from = { 0 };
-	const char *why = NULL;
-	if (!find_state(sim, p, &from, &why)) {
-		pod_exit(sim, p->uid, 1, why);
+	if (!find_state(sim, p, &from, why))
 		return false;
-	}
 	char key[512];
 	history_key(p, key);
 	if (from.path != NULL) {
@@ -526,6 +535,16 @@ static bool job_submit(struct sim *sim, struct process *p)
 	return true;
 }
 
+/* The application's main method; false when the process ended. */
+static bool job_submit(struct sim *sim, struct process *p)
+{
+	const char *why = NULL;
+	if (job_prepare(sim, p, &why))
+		return true;
+	pod_exit(sim, p->uid, 1, why);
+	return false;
+}
+
 /* ---- TaskManagers ---- */
 
 static int64_t positive(const char *text, int64_t otherwise)
@@ -538,6 +557,18 @@ static int64_t taskmanagers_needed(const struct process *p)
 {
 	int64_t slots = positive(conf(p, "taskmanager.numberOfTaskSlots", NULL), 1), parallelism = positive(conf(p, "parallelism.default", NULL), 1);
 	return (parallelism + slots - 1) / slots;
+}
+
+/* Of all jobs of a session together; a job alone otherwise. */
+static int64_t cluster_need(const struct sim *sim, const struct process *p)
+{
+	int64_t need = 0;
+	if (p->session == NULL)
+		return taskmanagers_needed(p);
+	for (const struct process *o = sim->processes; o != NULL; o = o->next)
+		if (o->session == p->session && !job_terminal(o->job))
+			need += taskmanagers_needed(o);
+	return need;
 }
 
 static bool is_taskmanager_of(const struct object *pod, const struct process *p)
@@ -643,6 +674,73 @@ static void process_timer(struct sim *sim, const char *uid)
 	process_poke(sim, p);
 }
 
+struct process *process_of_job(struct sim *sim, struct process *p, const char *id)
+{
+	for (struct process *o = sim->processes; o != NULL; o = o->next)
+		if ((o == p || o->session == p) && o->job != NULL && strcmp(o->job->id, id) == 0)
+			return o;
+	return NULL;
+}
+
+static void process_free(struct process *p)
+{
+	job_free(p->job);
+	doc_free(p->config);
+	free(p->uid);
+	free(p->ns);
+	free(p->pod);
+	free(p->cluster);
+	free(p->launch);
+	free(p);
+}
+
+struct process *session_submit(struct sim *sim, struct process *cluster, struct doc *config, const char **why)
+{
+	struct process *p = mem_alloc(sizeof *p);
+	p->session = cluster;
+	p->config = config;
+	p->uid = mem_printf("%s/%s", cluster->uid, conf(p, "$internal.pipeline.job-id", NULL));
+	p->ns = mem_strdup(cluster->ns);
+	p->pod = mem_strdup(cluster->pod);
+	p->cluster = mem_strdup(cluster->cluster);
+	p->launch = mem_strdup(cluster->launch);
+	p->jobmanager = p->rest_up = p->ready = p->leader = p->application = true;
+	p->native = cluster->native;
+	p->ha = cluster->ha;
+	p->attempt = cluster->attempt;
+	p->timer_at = -1;
+	if (!job_prepare(sim, p, why)) {
+		process_free(p);
+		return NULL;
+	}
+	p->next = cluster->next; /* behind its cluster, which is found first */
+	cluster->next = p;
+	AUTOFREE char *key = mem_printf("%s/%s/%s", p->ns, p->cluster, p->job->id);
+	if (p->ha && !job_terminal(p->job)) {
+		graph_forget(sim, p);
+		sim->graphs = mem_grow(sim->graphs, sim->graph_count + 1, sizeof *sim->graphs);
+		sim->graphs[sim->graph_count].key = TAKE(key);
+		sim->graphs[sim->graph_count++].config = doc_clone(doc_root(config));
+	}
+	process_poke(sim, p);
+	return p;
+}
+
+/* With HA the jobs of a session survive its JobManager. */
+static void session_recover(struct sim *sim, struct process *p)
+{
+	AUTOFREE char *prefix = mem_printf("%s/%s/", p->ns, p->cluster);
+	size_t count = sim->graph_count;
+	AUTOFREE struct doc **configs = mem_array(count + 1, sizeof *configs);
+	size_t n = 0;
+	for (size_t i = 0; i < count; i++)
+		if (p->ha && str_starts(sim->graphs[i].key, prefix))
+			configs[n++] = doc_clone(doc_root(sim->graphs[i].config));
+	const char *why;
+	for (size_t i = 0; i < n; i++)
+		session_submit(sim, p, configs[i], &why);
+}
+
 static bool process_boot(struct sim *sim, struct process *p)
 {
 	p->rest_up = true;
@@ -658,6 +756,8 @@ static bool process_boot(struct sim *sim, struct process *p)
 	}
 	if (p->leader && p->application && !job_submit(sim, p))
 		return false;
+	if (p->leader && !p->application)
+		session_recover(sim, p);
 	if (!p->ready)
 		pod_log(sim, p->uid, "Rest endpoint listening at %s:8081\n", p->pod);
 	p->ready = true;
@@ -673,7 +773,7 @@ static int64_t sooner(int64_t a, int64_t b)
 static void job_step(struct sim *sim, struct process *p)
 {
 	struct job *j = p->job;
-	size_t running, all = taskmanagers_of(sim, p, &running), need = (size_t)taskmanagers_needed(p);
+	size_t running, all = taskmanagers_of(sim, p, &running), need = (size_t)cluster_need(sim, p);
 	if (p->native) {
 		taskmanagers_drop(sim, p, true);
 		for (size_t n = 1; all < need && n <= need + 64; n++) {
@@ -747,7 +847,7 @@ void process_poke(struct sim *sim, struct process *p)
 	if (p->job == NULL)
 		return;
 	if (job_terminal(p->job)) {
-		if (p->native && p->idle_at > 0 && sim->now >= p->idle_at) {
+		if (p->native && p->idle_at > 0 && sim->now >= p->idle_at && (p->session == NULL || cluster_need(sim, p) == 0)) {
 			p->idle_at = -1;
 			taskmanagers_drop(sim, p, false);
 		}
@@ -788,6 +888,28 @@ static const char *launch_of(struct sim *sim, const struct node *pod)
 	return node_text_or(node_get(ref, "uid"), "");
 }
 
+/* Of a standalone application: `standalone-job --fromSavepoint PATH ... ARGS`. */
+static void read_arguments(struct process *p, const struct node *containers)
+{
+	const struct node *args = NULL;
+	AUTOBUF rest = BUF_INIT;
+	for (size_t i = 0; args == NULL && i < node_count(containers); i++) {
+		const struct node *list = node_get(node_at(containers, i), "args");
+		args = str_eq(node_text(node_at(list, 0)), "standalone-job") ? list : NULL;
+	}
+	for (size_t i = 1; i < node_count(args); i++) {
+		const char *a = node_text_or(node_at(args, i), "");
+		if (strcmp(a, "--fromSavepoint") == 0)
+			node_set_text(p->config, doc_root(p->config), "execution.savepoint.path", node_text_or(node_at(args, ++i), ""));
+		else if (strcmp(a, "--job-classname") == 0 || strcmp(a, "-D") == 0 || strcmp(a, "--job-id") == 0)
+			i++;
+		else if (strcmp(a, "--allowNonRestoredState") != 0)
+			buf_printf(&rest, "%s%s", rest.len ? ";" : "", a);
+	}
+	if (rest.len > 0)
+		node_set_text(p->config, doc_root(p->config), "$internal.application.program-args", buf_text(&rest));
+}
+
 static void read_pod(struct sim *sim, struct process *p, const struct object *pod)
 {
 	const struct node *root = object_root(pod), *volumes = node_find(root, "spec/volumes");
@@ -803,6 +925,7 @@ static void read_pod(struct sim *sim, struct process *p, const struct object *po
 	}
 	struct object *cm = store_get(sim, "configmaps", p->ns, name);
 	p->config = read_config(cm ? node_get(object_root(cm), "data") : NULL);
+	read_arguments(p, node_find(root, "spec/containers"));
 	const char *entry = conf(p, "kubernetes.internal.jobmanager.entrypoint.class", NULL), *ha = conf(p, "high-availability.type", "high-availability");
 	p->application = (entry && strstr(entry, "Application")) || strstr(buf_text(&text), "kubernetes-application") ||
 			 strstr(buf_text(&text), "standalone-job");
@@ -829,7 +952,7 @@ void flink_pod_started(struct sim *sim, struct object *pod)
 	p->timer_at = -1;
 	p->attempt = node_integer(node_find(root, "status/containerStatuses/0/restartCount"), 0) + 1;
 	for (struct process *o = sim->processes; o != NULL; o = o->next)
-		if (strcmp(o->ns, p->ns) == 0 && strcmp(o->cluster, p->cluster) == 0 && strcmp(o->launch, p->launch) != 0 &&
+		if (o->session == NULL && strcmp(o->ns, p->ns) == 0 && strcmp(o->cluster, p->cluster) == 0 && strcmp(o->launch, p->launch) != 0 &&
 		    (o->jobmanager == p->jobmanager || (o->native && p->native)))
 			sim->violations++;
 	p->next = sim->processes;
@@ -850,14 +973,16 @@ void flink_pod_stopped(struct sim *sim, const char *uid)
 		for (struct process *o = sim->processes; p->leader && o != NULL; o = o->next) /* a standby takes over */
 			if (o->rest_up && !o->leader)
 				sim_timer(sim, 1000, process_timer, o->uid);
-		job_free(p->job);
-		doc_free(p->config);
-		free(p->uid);
-		free(p->ns);
-		free(p->pod);
-		free(p->cluster);
-		free(p->launch);
-		free(p);
+		for (struct process **job = &sim->processes; *job != NULL;) {
+			struct process *o = *job;
+			if (o->session != p) {
+				job = &o->next;
+				continue;
+			}
+			*job = o->next;
+			process_free(o);
+		}
+		process_free(p);
 		return;
 	}
 }
@@ -871,10 +996,36 @@ void flink_pods_changed(struct sim *sim)
 	}
 }
 
+void flink_reap(struct sim *sim)
+{
+	for (struct process *p = sim->processes, *next; p != NULL; p = next) {
+		next = p->next;
+		struct object *pod = store_get(sim, "pods", p->ns, p->pod);
+		if (p->session != NULL || (pod != NULL && strcmp(pod->uid, p->uid) == 0))
+			continue;
+		while (next != NULL && next->session == p)
+			next = next->next;
+		flink_pod_stopped(sim, p->uid);
+	}
+}
+
 void flink_free(struct sim *sim)
 {
-	while (sim->processes != NULL)
-		flink_pod_stopped(sim, sim->processes->uid);
+	while (sim->processes != NULL) {
+		struct process *p = sim->processes;
+		sim->processes = p->next;
+		process_free(p);
+	}
+	for (size_t i = 0; i < sim->graph_count; i++) {
+		free(sim->graphs[i].key);
+		doc_free(sim->graphs[i].config);
+	}
+	free(sim->graphs);
+	for (size_t i = 0; i < sim->jar_count; i++) {
+		free(sim->jars[i].id);
+		free(sim->jars[i].name);
+	}
+	free(sim->jars);
 }
 
 /* ---- for tests and faults ---- */
@@ -882,7 +1033,7 @@ void flink_free(struct sim *sim)
 static struct process *leader_of(struct sim *sim, const char *ns, const char *cluster)
 {
 	struct process *p = sim->processes;
-	while (p != NULL && !(p->jobmanager && (p->leader || !p->rest_up) && strcmp(p->ns, ns) == 0 && strcmp(p->cluster, cluster) == 0))
+	while (p != NULL && !(p->jobmanager && p->session == NULL && (p->leader || !p->rest_up) && strcmp(p->ns, ns) == 0 && strcmp(p->cluster, cluster) == 0))
 		p = p->next;
 	return p;
 }

@@ -41,7 +41,8 @@ struct process {
 	char *uid, *ns, *pod, *cluster, *launch;
 	bool jobmanager, native, rest_up, ready, leader, application, ha;
 	int64_t started_at, up_at;
-	struct doc *config; /* flat: key to text */
+	struct process *session; /* of a session job: its cluster's JobManager; it shares its pod */
+	struct doc *config;      /* flat: key to text */
 	struct job *job;
 	int64_t attempt, idle_at, timer_at; /* timer_at: when the next look is due, -1 if none is */
 };
@@ -53,6 +54,10 @@ bool job_terminal(const struct job *job);
 void job_cancel(struct sim *sim, struct process *p);
 /* Takes a savepoint later, stopping the job then if `stop`. */
 struct operation *job_trigger(struct sim *sim, struct process *p, const char *trigger, const char *dir, bool stop);
+/* Starts a job in a session cluster; config is taken: the cluster's with the job's own on top. NULL and why: it cannot start. */
+struct process *session_submit(struct sim *sim, struct process *cluster, struct doc *config, const char **why);
+/* The job of that id, in the process itself or in its session. */
+struct process *process_of_job(struct sim *sim, struct process *p, const char *id);
 size_t taskmanagers_of(struct sim *sim, const struct process *p, size_t *running);
 void process_poke(struct sim *sim, struct process *p);
 struct process *process_of_service(struct sim *sim, const char *ns, const char *service);

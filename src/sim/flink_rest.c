@@ -16,7 +16,7 @@ struct process *process_of_service(struct sim *sim, const char *ns, const char *
 	struct process *best = NULL;
 	for (struct process *p = sim->processes; s != NULL && p != NULL; p = p->next) {
 		struct object *pod = store_get(sim, "pods", ns, p->pod);
-		if (pod != NULL && p->jobmanager && p->rest_up && strcmp(p->ns, ns) == 0 &&
+		if (pod != NULL && p->jobmanager && p->session == NULL && p->rest_up && strcmp(pod->uid, p->uid) == 0 && strcmp(p->ns, ns) == 0 &&
 		    labels_cover(node_find(object_root(s), "spec/selector"), node_find(object_root(pod), "metadata/labels")) &&
 		    (best == NULL || (p->leader && !best->leader)))
 			best = p;
@@ -64,12 +64,16 @@ static void jobs(struct call *call, const struct process *p, bool overview)
 {
 	AUTODOC *doc = doc_new();
 	struct node *n = node_map(doc), *list = node_list(doc);
-	if (p->job != NULL && overview) {
-		node_append(doc, list, job_overview(call->sim, doc, p));
-	} else if (p->job != NULL) {
+	for (const struct process *o = call->sim->processes; o != NULL; o = o->next) {
+		if ((o != p && o->session != p) || o->job == NULL)
+			continue;
+		if (overview) {
+			node_append(doc, list, job_overview(call->sim, doc, o));
+			continue;
+		}
 		struct node *j = node_map(doc);
-		node_set_text(doc, j, "id", p->job->id);
-		node_set_text(doc, j, "status", p->job->state);
+		node_set_text(doc, j, "id", o->job->id);
+		node_set_text(doc, j, "status", o->job->state);
 		node_append(doc, list, j);
 	}
 	node_set(doc, n, "jobs", list);
@@ -318,7 +322,8 @@ static void job_request(struct call *call, struct process *p, char **s, size_t n
 {
 	const char *m = call->request->method, *what = n > 2 ? s[2] : "";
 	bool get = strcmp(m, "GET") == 0, post = strcmp(m, "POST") == 0;
-	if (p->job == NULL || strcmp(p->job->id, s[1]) != 0)
+	p = process_of_job(call->sim, p, s[1]);
+	if (p == NULL)
 		flink_problem(call, 404, "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (%s)", s[1]);
 	else if (n == 2 && get)
 		job_details(call, p);
@@ -349,6 +354,100 @@ static void job_request(struct call *call, struct process *p, char **s, size_t n
 		operation_get(call, p, s[3]);
 	else
 		flink_problem(call, 404, "Not found: %s", call->request->path);
+}
+
+/* ---- jars of a session cluster ---- */
+
+static void jar_upload(struct call *call)
+{
+	struct sim *sim = call->sim;
+	const char *body = call->request->body ? call->request->body : "";
+	const char *at = memmem(body, call->request->body_len, "filename=\"", 10);
+	size_t left = at ? call->request->body_len - (size_t)(at - body) - 10 : 0;
+	const char *end = at ? memchr(at + 10, '"', left) : NULL;
+	if (end == NULL) {
+		flink_problem(call, 400, "Exactly 1 file must be sent, received 0.");
+		return;
+	}
+	char random[33];
+	sim_random_text(sim, random, 32, "0123456789abcdef");
+	sim->jars = mem_grow(sim->jars, sim->jar_count + 1, sizeof *sim->jars);
+	char *name = mem_strndup(at + 10, (size_t)(end - at) - 10), *id = mem_printf("%s_%s", random, name);
+	sim->jars[sim->jar_count].id = id;
+	sim->jars[sim->jar_count++].name = name;
+	AUTODOC *doc = doc_new();
+	struct node *n = node_map(doc);
+	node_set(doc, n, "filename", node_printf(doc, "/tmp/flink-web/flink-web-upload/%s", id));
+	node_set_text(doc, n, "status", "success");
+	call_answer(call, 200, n);
+}
+
+static void jar_run(struct call *call, struct process *p)
+{
+	AUTODOC *body = call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
+	const struct node *root = body ? doc_root(body) : NULL, *extra = node_get(root, "flinkConfiguration"), *args = node_get(root, "programArgsList");
+	AUTODOC *config = doc_clone(doc_root(p->config));
+	struct node *flat = doc_root(config);
+	char fresh[33];
+	for (size_t i = 0; node_is(extra, NODE_MAP) && i < node_count(extra); i++)
+		node_set_text(config, flat, node_key_at(extra, i), node_text_or(node_value_at(extra, i), ""));
+	const char *id = node_find_text(root, "jobId"), *path = node_find_text(root, "savepointPath");
+	if (id == NULL) {
+		sim_random_text(call->sim, fresh, 32, "0123456789abcdef");
+		id = fresh;
+	}
+	AUTOBUF list = BUF_INIT;
+	for (size_t i = 0; node_is(args, NODE_LIST) && i < node_count(args); i++)
+		buf_printf(&list, "%s%s", i ? ";" : "", node_text_or(node_at(args, i), ""));
+	node_set_text(config, flat, "$internal.pipeline.job-id", id);
+	node_set_text(config, flat, "$internal.application.program-args", buf_text(&list));
+	node_remove(flat, "execution.savepoint.path");
+	node_set_text(config, flat, "execution.savepoint.path", path);
+	if (node_integer(node_get(root, "parallelism"), 0) > 0)
+		node_set_text(config, flat, "parallelism.default", node_text(node_get(root, "parallelism")));
+	if (strlen(id) != 32) {
+		flink_problem(call, 400, "Bad request: jobId %s is not 32 hexadecimal digits", id);
+		return;
+	}
+	if (process_of_job(call->sim, p, id) != NULL) {
+		flink_problem(call, 400, "org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.");
+		return;
+	}
+	const char *why = "";
+	struct process *job = session_submit(call->sim, p, TAKE(config), &why);
+	if (job == NULL) {
+		flink_problem(call, 400, "org.apache.flink.client.program.ProgramInvocationException: %s", why);
+		return;
+	}
+	AUTODOC *doc = doc_new();
+	struct node *n = node_map(doc);
+	node_set_text(doc, n, "jobid", job->job->id);
+	call_answer(call, 200, n);
+}
+
+static void jars(struct call *call, struct process *p, char **s, size_t n)
+{
+	struct sim *sim = call->sim;
+	const char *m = call->request->method;
+	size_t i = 0;
+	if (n == 2 && strcmp(s[1], "upload") == 0 && strcmp(m, "POST") == 0) {
+		jar_upload(call);
+		return;
+	}
+	while (n > 1 && i < sim->jar_count && strcmp(sim->jars[i].id, s[1]) != 0)
+		i++;
+	if (n < 2 || i == sim->jar_count) {
+		flink_problem(call, 400, "File %s does not exist.", n < 2 ? "" : s[1]);
+	} else if (n == 3 && strcmp(s[2], "run") == 0 && strcmp(m, "POST") == 0) {
+		jar_run(call, p);
+	} else if (n == 2 && strcmp(m, "DELETE") == 0) {
+		free(sim->jars[i].id);
+		free(sim->jars[i].name);
+		sim->jars[i] = sim->jars[--sim->jar_count];
+		call_text(call, 200, "application/json", "{}");
+	} else {
+		flink_problem(call, 404, "Not found: %s", call->request->path);
+	}
 }
 
 void flink_rest(struct call *call, const char *ns, const char *service, const char *path)
@@ -382,6 +481,8 @@ void flink_rest(struct call *call, const char *ns, const char *service, const ch
 		jobs(call, p, n == 2);
 	else if (strcmp(first, "jobs") == 0 && n >= 2)
 		job_request(call, p, s, n);
+	else if (strcmp(first, "jars") == 0 && !p->application)
+		jars(call, p, s, n);
 	else if (strcmp(first, "savepoint-disposal") == 0 && strcmp(call->request->method, "POST") == 0)
 		dispose(call);
 	else

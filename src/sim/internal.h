@@ -79,6 +79,10 @@ struct sim {
 	size_t result_count;
 	struct stored *history; /* cluster ids that have completed a checkpoint */
 	size_t history_count;
+	struct { char *key; struct doc *config; } *graphs; /* session jobs that HA would recover: NS/CLUSTER/JOB */
+	size_t graph_count;
+	struct { char *id, *name; } *jars;                 /* uploaded */
+	size_t jar_count;
 	struct process *processes;
 	struct fault *faults;
 	struct port *ports; /* of sim_service_http */
@@ -159,6 +163,8 @@ struct conflicts {
 	struct doc *causes; /* list */
 	size_t count;
 };
+/* Drops entries of managedFields that cannot be read. */
+void fields_clean(struct doc *doc);
 /* Server-side apply. The merged document, or NULL with conflicts filled (free both). */
 struct doc *fields_apply(struct sim *sim, const struct kind *kind, const struct node *live, const struct node *applied, const char *manager,
 			 const char *sub, bool force, struct conflicts *conflicts);
@@ -200,6 +206,9 @@ void verbs_handle(struct call *call);     /* verbs.c */
 bool discovery_handle(struct call *call); /* discovery.c: true if it was one of its paths */
 struct node *table_of(struct doc *doc, const struct kind *kind, struct node *const *items, size_t count, int64_t now, bool header);
 
+/* protobuf.c: a small kind (Namespace, ConfigMap, Secret, ServiceAccount) from Kubernetes' binary form; NULL for others */
+struct doc *protobuf_read(const char *data, size_t len);
+
 /* watch.c */
 struct watch;
 struct watch *watch_open(struct call *call); /* NULL: the answer is in the call's response */
@@ -223,6 +232,7 @@ bool flink_is_jobmanager(const struct node *pod);
 void flink_pod_started(struct sim *sim, struct object *pod); /* its process runs now */
 void flink_pod_stopped(struct sim *sim, const char *uid);    /* it does not any more */
 void flink_pods_changed(struct sim *sim);
+void flink_reap(struct sim *sim);                             /* ends processes whose pods are gone */
 void flink_free(struct sim *sim);
 /* flink_rest.c */
 void flink_rest(struct call *call, const char *ns, const char *service, const char *path);

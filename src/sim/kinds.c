@@ -155,6 +155,8 @@ void kinds_crd_changed(struct sim *sim, const struct node *crd, bool removed)
 	if (group == NULL || resource == NULL || version == NULL)
 		return;
 	struct kind *k = find(sim, group, resource);
+	if (k != NULL && !k->custom)
+		return;
 	if (k == NULL)
 		k = add(sim);
 	set(&k->group, group);

@@ -148,6 +148,8 @@ bool patch_json(struct doc *doc, const struct node *ops, struct error *err)
 
 static size_t find_item(const struct node *list, const char *key, const struct node *item)
 {
+	if (*key != '\0' && node_get(item, key) == NULL)
+		return (size_t)-1;
 	for (size_t i = 0; i < node_count(list); i++)
 		if (*key == '\0' ? node_equal(node_at(list, i), item) : node_equal(node_get(node_at(list, i), key), node_get(item, key)))
 			return i;
@@ -173,7 +175,7 @@ static void merge_list(struct doc *doc, struct node *target, const struct node *
 			if (node_is(item, NODE_MAP))
 				patch_strategic(doc, fresh, item, field);
 			node_append(doc, target, fresh);
-		} else if (node_is(item, NODE_MAP)) {
+		} else if (node_is(item, NODE_MAP) && node_is(node_at(target, at), NODE_MAP)) {
 			patch_strategic(doc, node_at(target, at), item, field);
 		}
 	}

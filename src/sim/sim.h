@@ -32,7 +32,7 @@ struct sim_options {
 	size_t watch_window;    /* events kept for resuming a watch (1000); older resource versions get 410 */
 };
 
-struct sim *sim_new(uint64_t seed); /* never NULL; holds namespaces default and kube-system and node node-1 */
+struct sim *sim_new(uint64_t seed); /* never NULL; holds namespaces default and kube-system, nodes node-1 and node-2 */
 void sim_free(struct sim *sim);     /* stops serving; NULL is fine */
 struct sim_options *sim_options(struct sim *sim);
 

@@ -46,10 +46,21 @@ static struct doc *read_body(struct call *call)
 	struct error err = ERROR_INIT;
 	const char *type = call->request->content_type ? call->request->content_type : "application/json";
 	const char *body = call->request->body ? call->request->body : "";
+	if (str_starts(type, "application/vnd.kubernetes.protobuf")) {
+		struct doc *read = protobuf_read(body, call->request->body_len);
+		if (read == NULL)
+			call_problem(call, 415, "UnsupportedMediaType", "the simulation reads this kind in JSON or YAML only");
+		return read;
+	}
 	struct doc *doc = strstr(type, "yaml") ? doc_parse_yaml_one(body, call->request->body_len, "body", &err)
 					       : doc_parse_json(body, call->request->body_len, "body", NULL, &err);
 	if (doc == NULL || doc_root(doc) == NULL) {
 		call_problem(call, 400, "BadRequest", "the body of the request cannot be read: %s", err.message);
+		doc_free(doc);
+		return NULL;
+	}
+	if (!node_is(doc_root(doc), NODE_MAP) && !str_starts(type, "application/json-patch")) {
+		call_problem(call, 400, "BadRequest", "the body of the request is a %s, an object was expected", node_kind_name(node_kind(doc_root(doc))));
 		doc_free(doc);
 		return NULL;
 	}
@@ -68,7 +79,7 @@ static bool name_ok(const char *name)
 	return name[0] != '-' && name[0] != '.';
 }
 
-static bool check_content(struct call *call, struct doc *doc, bool creating)
+static bool check_content(struct call *call, struct doc *doc)
 {
 	struct node *root = doc_root(doc), *meta = node_get(root, "metadata");
 	const char *kind = node_find_text(root, "kind"), *name = node_find_text(meta, "name"), *ns = node_find_text(meta, "namespace");
@@ -87,23 +98,29 @@ static bool check_content(struct call *call, struct doc *doc, bool creating)
 		call_problem(call, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name, call->name);
 		return false;
 	}
-	if (!name_ok(name) && strncmp(call->kind->group, "rbac", 4) != 0) {
+	if (name == NULL || *name == '\0' || (!name_ok(name) && strncmp(call->kind->group, "rbac", 4) != 0)) {
 		call_problem(call, 422, "Invalid", "%s \"%s\" is invalid: metadata.name: Invalid value: \"%s\": a lowercase RFC 1123 subdomain "
 			     "must consist of lower case alphanumeric characters, '-' or '.'", call->kind->name, name ? name : "", name ? name : "");
 		return false;
 	}
-	if (strcmp(call->kind->resource, "deployments") == 0) {
-		const struct node *match = node_find(root, "spec/selector/matchLabels");
-		if (!labels_cover(match, node_find(root, "spec/template/metadata/labels"))) {
-			call_problem(call, 422, "Invalid", "Deployment.apps \"%s\" is invalid: spec.template.metadata.labels: Invalid value: "
-				     "`selector` does not match template `labels`", name);
-			return false;
-		}
-		struct object *old = creating ? NULL : store_find(call->kind, call->ns, name);
-		if (old != NULL && !node_equal(node_find(object_root(old), "spec/selector"), node_find(root, "spec/selector"))) {
-			call_problem(call, 422, "Invalid", "Deployment.apps \"%s\" is invalid: spec.selector: Invalid value: field is immutable", name);
-			return false;
-		}
+	return true;
+}
+
+/* What the API server checks of a whole object, after merging. */
+static bool check_whole(struct call *call, struct doc *doc, const struct object *old)
+{
+	struct node *root = doc_root(doc);
+	const char *name = node_text_or(node_find(root, "metadata/name"), "");
+	if (strcmp(call->kind->resource, "deployments") != 0)
+		return true;
+	if (!labels_cover(node_find(root, "spec/selector/matchLabels"), node_find(root, "spec/template/metadata/labels"))) {
+		call_problem(call, 422, "Invalid", "Deployment.apps \"%s\" is invalid: spec.template.metadata.labels: Invalid value: "
+			     "`selector` does not match template `labels`", name);
+		return false;
+	}
+	if (old != NULL && !node_equal(node_find(object_root(old), "spec/selector"), node_find(root, "spec/selector"))) {
+		call_problem(call, 422, "Invalid", "Deployment.apps \"%s\" is invalid: spec.selector: Invalid value: field is immutable", name);
+		return false;
 	}
 	return true;
 }
@@ -321,7 +338,7 @@ static void create(struct call *call)
 		sim_random_text(call->sim, suffix, 5, "bcdfghjklmnpqrstvwxz2456789");
 		node_set(doc, meta, "name", node_printf(doc, "%s%s", generate, suffix));
 	}
-	if (!namespace_ready(call) || !check_content(call, doc, true))
+	if (!namespace_ready(call) || !check_content(call, doc) || !check_whole(call, doc, NULL))
 		return;
 	const char *name = node_find_text(meta, "name");
 	if (node_get(meta, "resourceVersion") != NULL && *node_text_or(node_get(meta, "resourceVersion"), "") != '\0') {
@@ -348,6 +365,10 @@ static void create(struct call *call)
 /* Takes the new content and stores it, or only shows it on a dry run. */
 static void commit(struct call *call, struct object *o, struct doc *doc, int status)
 {
+	if (!check_whole(call, doc, o)) {
+		doc_free(doc);
+		return;
+	}
 	struct node *meta = node_get(doc_root(doc), "metadata");
 	const char *rv = node_find_text(meta, "resourceVersion"), *uid = node_find_text(meta, "uid");
 	const struct node *old = object_root(o);
@@ -420,11 +441,12 @@ static void replace(struct call *call)
 		return;
 	}
 	node_ensure_map(doc, doc_root(doc), "metadata");
-	if (!check_content(call, doc, false))
+	if (!check_content(call, doc))
 		return;
 	if (node_find(doc_root(doc), "metadata/managedFields") == NULL)
 		node_set(doc, node_get(doc_root(doc), "metadata"), "managedFields", node_copy(doc, node_find(object_root(o), "metadata/managedFields")));
 	admit(call, doc, false);
+	fields_clean(doc);
 	keep_other_half(call, doc, object_root(o));
 	fields_track(call->sim, call->kind, object_root(o), doc, manager, call->sub);
 	commit(call, o, TAKE(doc), 200);
@@ -458,7 +480,7 @@ static void server_side_apply(struct call *call, struct doc *body)
 		call_problem(call, 409, "Conflict", "Precondition failed: UID in precondition: %s, UID in object meta: ", node_find_text(meta, "uid"));
 		return;
 	}
-	if (!str_eq(call->sub, "status") && !check_content(call, body, o == NULL))
+	if (!str_eq(call->sub, "status") && !check_content(call, body))
 		return;
 	admit(call, body, call->sub == NULL);
 	struct conflicts conflicts = { 0 };
@@ -471,7 +493,9 @@ static void server_side_apply(struct call *call, struct doc *body)
 		node_set(doc, node_ensure_map(doc, n, "details"), "causes", node_copy(doc, doc_root(conflicts.causes)));
 		call_answer(call, 409, n);
 	} else if (o == NULL) {
-		create_doc(call, merged, 201);
+		if (check_whole(call, merged, NULL))
+			create_doc(call, TAKE(merged), 201);
+		doc_free(merged);
 	} else {
 		keep_other_half(call, merged, object_root(o));
 		commit(call, o, merged, 200);
@@ -516,9 +540,10 @@ static void patch(struct call *call)
 	}
 	char manager[129];
 	manager_name(call, manager, sizeof manager);
-	if (!node_is(doc_root(doc), NODE_MAP) || !check_content(call, doc, false))
+	if (!node_is(doc_root(doc), NODE_MAP) || !check_content(call, doc))
 		return;
 	admit(call, doc, false);
+	fields_clean(doc);
 	keep_other_half(call, doc, object_root(o));
 	fields_track(call->sim, call->kind, object_root(o), doc, manager, call->sub);
 	commit(call, o, TAKE(doc), 200);

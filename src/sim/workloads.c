@@ -242,10 +242,15 @@ static void pod_schedule(struct sim *sim, const char *uid)
 	struct object *pod = pod_by_uid(sim, uid);
 	if (pod == NULL || node_find(object_root(pod), "spec/nodeName") != NULL)
 		return;
+	const char *node = node_frozen(sim, "node-1") ? "node-2" : "node-1";
+	if (node_frozen(sim, node)) {
+		sim_timer(sim, 500, pod_schedule, uid);
+		return;
+	}
 	struct doc *doc = store_edit(pod);
 	struct node *root = doc_root(doc), *status = node_ensure_map(doc, root, "status");
 	unsigned ip = sim->next_ip++;
-	node_set_text(doc, node_ensure_map(doc, root, "spec"), "nodeName", "node-1");
+	node_set_text(doc, node_ensure_map(doc, root, "spec"), "nodeName", node);
 	node_set_text(doc, status, "phase", "Pending");
 	node_set(doc, status, "podIP", node_printf(doc, "10.244.%u.%u", ip / 250 % 250, ip % 250 + 1));
 	node_set_text(doc, status, "hostIP", "10.88.0.1");
@@ -284,6 +289,7 @@ void pod_set_ready(struct sim *sim, const char *uid)
 void pod_exit(struct sim *sim, const char *uid, int code, const char *message)
 {
 	struct object *pod = pod_by_uid(sim, uid);
+	AUTOFREE char *kept = mem_strdup(uid); /* the caller's may go with the process */
 	flink_pod_stopped(sim, uid);
 	if (pod == NULL || !pod_running(object_root(pod)))
 		return;
@@ -321,7 +327,7 @@ void pod_exit(struct sim *sim, const char *uid, int code, const char *message)
 		node_set(doc, node_at(list, i), "lastState", last);
 	}
 	store_update(sim, pod, doc);
-	sim_timer(sim, delay, pod_start, uid);
+	sim_timer(sim, delay, pod_start, kept);
 }
 
 bool sim_pod_kill(struct sim *sim, const char *ns, const char *name)
@@ -357,6 +363,8 @@ void sim_node_freeze(struct sim *sim, const char *node, bool frozen)
 		node_set_text(doc, ready, "reason", frozen ? "NodeStatusUnknown" : "KubeletReady");
 		store_update(sim, o, doc);
 	}
+	if (!frozen)
+		flink_reap(sim);
 	sim_unlock(sim);
 }
 
@@ -504,6 +512,7 @@ static void deployment_status(struct sim *sim, struct object *d, struct tally up
 	struct doc *doc = store_edit(d);
 	struct node *root = doc_root(doc), *status = node_ensure_map(doc, root, "status");
 	bool available = all.ready >= want - want / 4;
+	bool fresh = !node_equal(node_get(status, "observedGeneration"), node_find(root, "metadata/generation"));
 	node_set_int(doc, status, "observedGeneration", node_integer(node_find(root, "metadata/generation"), 1));
 	count_or_drop(doc, status, "replicas", all.alive);
 	count_or_drop(doc, status, "updatedReplicas", updated.alive);
@@ -515,15 +524,18 @@ static void deployment_status(struct sim *sim, struct object *d, struct tally up
 	bool done = updated.ready >= want && all.alive == updated.alive;
 	int64_t since = 0, limit = node_integer(node_find(root, "spec/progressDeadlineSeconds"), 600) * 1000;
 	const struct node *conditions = node_get(status, "conditions");
+	AUTOFREE char *was = NULL;
 	for (size_t i = 0; i < node_count(conditions); i++)
-		if (str_eq(node_find_text(node_at(conditions, i), "type"), "Progressing"))
+		if (str_eq(node_find_text(node_at(conditions, i), "type"), "Progressing")) {
+			was = mem_strdup(node_find_text(node_at(conditions, i), "reason"));
 			since = sim_time_parse(node_find_text(node_at(conditions, i), "lastUpdateTime"));
+		}
 	AUTOFREE char *message = mem_printf("ReplicaSet \"%s\" %s.", rs_name, done ? "has successfully progressed" : "is progressing");
-	if (!done && since > 0 && sim->now - since >= limit)
+	if (!done && since > 0 && (sim->now - since >= limit || (!fresh && str_eq(was, "ProgressDeadlineExceeded"))))
 		condition(sim, doc, status, "Progressing", false, "ProgressDeadlineExceeded", "ReplicaSet has timed out progressing.");
 	else
 		condition(sim, doc, status, "Progressing", true, done ? "NewReplicaSetAvailable" : "ReplicaSetUpdated", message);
-	if (since == 0)
+	if (!done && (since == 0 || fresh || str_eq(was, "NewReplicaSetAvailable"))) /* look again when it should have ended */
 		sim_timer(sim, limit + 1000, workloads_run, "");
 	node_set_text(doc, node_ensure_map(doc, node_get(root, "metadata"), "annotations"), "deployment.kubernetes.io/revision",
 		      node_text_or(node_get(node_find(root, "metadata/annotations"), "deployment.kubernetes.io/revision"), "1"));
@@ -598,7 +610,7 @@ void workloads_changed(struct sim *sim, struct object *o)
 
 void workloads_removed(struct sim *sim, struct object *o)
 {
-	if (is(o, "pods"))
+	if (is(o, "pods") && !node_frozen(sim, node_find_text(object_root(o), "spec/nodeName"))) /* else the process goes on, unseen */
 		flink_pod_stopped(sim, o->uid);
 	if (is(o, "pods") || is(o, "replicasets") || is(o, "deployments"))
 		run_soon(sim);

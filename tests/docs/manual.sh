@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every manual page formats without a warning, and every command of the program has one. Usage: manual.sh SOURCE_DIRECTORY
+# Every manual page formats without a warning, and every command has one; weir.1 lists every command and option. Usage: manual.sh SOURCE_DIRECTORY
 set -euo pipefail
 source=$1
 failed=0
@@ -9,11 +9,11 @@ for page in "$source"/docs/man/*.1; do
 	name=$(basename "$page" .1)
 	grep -q "^\.TH ${name//-/\\\\-} 1" "$page" || { echo "$page: no .TH line for $name"; failed=1; }
 done
-# The table of commands, once there is one: COMMAND(name, ...).
-for table in "$source"/src/cli/*.def; do
-	[ -e "$table" ] || continue
-	for command in $(sed -n 's/^COMMAND("\{0,1\}\([a-z-]*\).*/\1/p' "$table"); do
-		[ -e "$source/docs/man/weir-$command.1" ] || { echo "docs/man/weir-$command.1 is missing"; failed=1; }
-	done
+for command in $(sed -n 's/^COMMAND("\([a-z-]*\)".*/\1/p' "$source/src/cli/commands.def"); do
+	[ -e "$source/docs/man/weir-$command.1" ] || { echo "docs/man/weir-$command.1 is missing"; failed=1; }
+	grep -qx "\.B $command" "$source/docs/man/weir.1" || { echo "docs/man/weir.1 does not list the command $command"; failed=1; }
+done
+for option in $(sed -n 's/^OPTION("\([a-z-]*\)".*/\1/p' "$source/src/cli/options.def"); do
+	grep -qF -- ".BI \\-\\-${option//-/\\-} " "$source/docs/man/weir.1" || { echo "docs/man/weir.1 does not list --$option"; failed=1; }
 done
 exit "$failed"

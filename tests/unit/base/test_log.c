@@ -74,8 +74,11 @@ static void event_writes_one_line_and_drops_low_levels(void **state)
 static void keys(void **state)
 {
 	(void)state;
-	const char *hidden[] = { "PASSWORD", "s3.access-key", "s3.access_key", "fs.azure.account.key.acme.blob", "api-key",
-				 "security.ssl.internal.keystore-password", "GitHub_Token", "some.credentials.x", "apiKey" };
+	const char *hidden[] = { "PASSWORD",	  "s3.access-key",
+				 "s3.access_key", "fs.azure.account.key.acme.blob",
+				 "api-key",	  "security.ssl.internal.keystore-password",
+				 "GitHub_Token",  "some.credentials.x",
+				 "apiKey" };
 	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
 		assert_true(sensitive_key(hidden[i]));
 	const char *shown[] = { "taskmanager.memory.size", "key", "execution.checkpointing.interval", "keyed-state", "" };

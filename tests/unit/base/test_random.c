@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include "base/random.h"
+#include <cmocka.h>
 
 static void a_seed_repeats(void **state)
 {

@@ -57,8 +57,9 @@ static void parses_what_it_formats(void **state)
 static void parses_other_spellings(void **state)
 {
 	(void)state;
-	static const char *const same[] = { "2023-11-14T22:13:20.123456Z", "2023-11-14T23:13:20.123456+01:00", "2023-11-14T16:43:20.123456789-05:30",
-					    "2023-11-14t22:13:20.123456z", "2023-11-14 22:13:20.123456+0000" };
+	static const char *const same[] = { "2023-11-14T22:13:20.123456Z", "2023-11-14T23:13:20.123456+01:00",
+					    "2023-11-14T16:43:20.123456789-05:30", "2023-11-14t22:13:20.123456z",
+					    "2023-11-14 22:13:20.123456+0000" };
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
 		int64_t micros;
 		assert_true(time_parse_micro(same[i], &micros));
@@ -72,9 +73,20 @@ static void parses_other_spellings(void **state)
 static void refuses_the_rest(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "2023", "2023-11-14", "2023-11-14T22:13:20", "2023-13-14T22:13:20Z", "2023-02-29T00:00:00Z",
-					   "2023-11-14T24:00:00Z", "2023-11-14T22:60:00Z", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20Zx",
-					   "2023-11-14T22:13:20+1:00", "2023-11-14T22:13:20+24:00", "-023-11-14T22:13:20Z", "2023-00-14T22:13:20Z" };
+	static const char *const bad[] = { "",
+					   "2023",
+					   "2023-11-14",
+					   "2023-11-14T22:13:20",
+					   "2023-13-14T22:13:20Z",
+					   "2023-02-29T00:00:00Z",
+					   "2023-11-14T24:00:00Z",
+					   "2023-11-14T22:60:00Z",
+					   "2023-11-14T22:13:20.Z",
+					   "2023-11-14T22:13:20Zx",
+					   "2023-11-14T22:13:20+1:00",
+					   "2023-11-14T22:13:20+24:00",
+					   "-023-11-14T22:13:20Z",
+					   "2023-00-14T22:13:20Z" };
 	int64_t ms = 42;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_false(time_parse_ms(bad[i], &ms));
@@ -94,11 +106,8 @@ static void real_clock_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(formats),
-		cmocka_unit_test(parses_what_it_formats),
-		cmocka_unit_test(parses_other_spellings),
-		cmocka_unit_test(refuses_the_rest),
-		cmocka_unit_test(real_clock_goes_on),
+		cmocka_unit_test(formats),	    cmocka_unit_test(parses_what_it_formats), cmocka_unit_test(parses_other_spellings),
+		cmocka_unit_test(refuses_the_rest), cmocka_unit_test(real_clock_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

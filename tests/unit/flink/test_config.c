@@ -71,7 +71,8 @@ static void flattening(void **state)
 {
 	(void)state;
 	AUTODOC *from = parse("nested: {inner: 5, list: [x, z], none: [], t: true, nil: null}\nplain.key: v\ndeep: {a: {b: [1, [2, 3]]}}\n");
-	AUTODOC *expected = parse("{nested.inner: '5', nested.list: 'x;z', nested.t: 'true', nested.nil: 'null', plain.key: v, deep.a.b: '1;2;3'}");
+	AUTODOC *expected =
+		parse("{nested.inner: '5', nested.list: 'x;z', nested.t: 'true', nested.nil: 'null', plain.key: v, deep.a.b: '1;2;3'}");
 	AUTODOC *doc = doc_new();
 	struct node *into = node_map(doc);
 	struct error err = ERROR_INIT;
@@ -217,8 +218,8 @@ static void refusals(void **state)
 static void nested_file(void **state)
 {
 	(void)state;
-	AUTODOC *c = parse("{blob.server.port: '6124', a.yes: 'yes', a.date: '2024-01-01', a.quote: \"it's \\\"q\\\"\", a.empty: '', a.hash: 'a: b # c',"
-			   " a.star: '*x', a.list: 'a;b', a.map: 'k:v,k2:v2', a.true: 'true', a.null: 'null', a.cpu: '1.0', a.opt: '--x',"
+	AUTODOC *c = parse("{blob.server.port: '6124', a.yes: 'yes', a.date: '2024-01-01', a.quote: \"it's \\\"q\\\"\", a.empty: '',"
+			   " a.hash: 'a: b # c', a.star: '*x', a.list: 'a;b', a.map: 'k:v,k2:v2', a.true: 'true', a.null: 'null', a.cpu: '1.0', a.opt: '--x',"
 			   " a.lines: \"x\\ny\", $internal.application.program-args: [--input, a b, '1']}");
 	AUTOBUF text = BUF_INIT;
 	struct error err = ERROR_INIT;

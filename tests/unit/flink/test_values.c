@@ -9,14 +9,15 @@ static void durations(void **state)
 	static const struct {
 		const char *text;
 		int64_t ms;
-	} good[] = { { "5 min", 300000 }, { "1m", 60000 },  { "30", 30 },       { "1500ms", 1500 }, { "2 H", 7200000 },
+	} good[] = { { "5 min", 300000 }, { "1m", 60000 }, { "30", 30 }, { "1500ms", 1500 }, { "2 H", 7200000 },
 		     { "10 s", 10000 },   { "1d", 86400000 }, { "7 Seconds", 7000 }, { "0", 0 },      { "2500 micros", 2 } };
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		int64_t ms = -1;
 		assert_true(flink_duration_ms(good[i].text, &ms));
 		assert_int_equal(ms, good[i].ms);
 	}
-	static const char *const bad[] = { "", "min", "-5 s", "1.5 h", "PT5M", "5 fortnights", "99999999999999999999 ms", "9223372036854775807 d" };
+	static const char *const bad[] = { "", "min", "-5 s", "1.5 h", "PT5M", "5 fortnights", "99999999999999999999 ms",
+					   "9223372036854775807 d" };
 	int64_t ms;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_false(flink_duration_ms(bad[i], &ms));

@@ -66,9 +66,13 @@ static void histograms_are_cumulative(void **state)
 	metrics_observe(metrics, METRIC_SYNC_SECONDS, 1000, "a", NULL);
 	AUTOBUF out = BUF_INIT;
 	metrics_write(metrics, &out);
-	static const char *const lines[] = { "_bucket{sync=\"a\",le=\"0.005\"} 1\n", "_bucket{sync=\"a\",le=\"0.01\"} 1\n",
-					     "_bucket{sync=\"a\",le=\"0.025\"} 2\n", "_bucket{sync=\"a\",le=\"300\"} 2\n",
-					     "_bucket{sync=\"a\",le=\"+Inf\"} 3\n",  "_sum{sync=\"a\"} 1000.025\n", "_count{sync=\"a\"} 3\n" };
+	static const char *const lines[] = { "_bucket{sync=\"a\",le=\"0.005\"} 1\n",
+					     "_bucket{sync=\"a\",le=\"0.01\"} 1\n",
+					     "_bucket{sync=\"a\",le=\"0.025\"} 2\n",
+					     "_bucket{sync=\"a\",le=\"300\"} 2\n",
+					     "_bucket{sync=\"a\",le=\"+Inf\"} 3\n",
+					     "_sum{sync=\"a\"} 1000.025\n",
+					     "_count{sync=\"a\"} 3\n" };
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		assert_non_null(strstr(buf_text(&out), lines[i]));
 	buf_clear(&out);
