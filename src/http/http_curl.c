@@ -337,7 +337,8 @@ static bool exchange_once(struct http_curl *curl, const struct http_request *req
 		if (after > 0)
 			response->retry_after_ms = (int64_t)(after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : after) * 1000;
 	} else if (sink.passed_max) {
-		error_set(err, ERROR_LIMIT, "%s %s%s: the answer is larger than %zu bytes", request->method, curl->base, request->path, sink.max);
+		error_set(err, ERROR_LIMIT, "%s %s%s: the answer is larger than %zu bytes", request->method, curl->base,
+			  request->path, sink.max);
 	} else {
 		http_exchange_error(curl, request, &exchange, code, err);
 	}
@@ -408,7 +409,8 @@ static bool set_base(struct http_curl *curl, const struct http_curl_options *opt
 	if (!good)
 		return error_set(err, ERROR_INVALID, "server address %.200s is not a URL", base);
 	curl->base = mem_strdup(base);
-	if (options->tls_server_name != NULL && options->tls_server_name[0] != '\0' && !set_server_name(curl, options->tls_server_name, err))
+	const char *name = options->tls_server_name;
+	if (name != NULL && name[0] != '\0' && !set_server_name(curl, name, err))
 		return false;
 	for (size_t len = strlen(curl->base); len > 0 && curl->base[len - 1] == '/'; len--)
 		curl->base[len - 1] = '\0';

@@ -45,7 +45,7 @@ struct http_curl_options {
 	void *credentials_context;
 };
 
-/* *out is owned: http_curl_close. Errors: ERROR_INVALID for a bad option or an unreadable file. On failure the context stays the caller's. */
+/* *out is owned: http_curl_close. ERROR_INVALID for a bad option or an unreadable file; the context then stays the caller's. */
 bool http_curl_open(const struct http_curl_options *options, struct http **out, struct error *err);
 /* Closes all connections; no request and no stream may be under way. NULL is fine. */
 void http_curl_close(struct http *http);

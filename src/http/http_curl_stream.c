@@ -110,7 +110,8 @@ static bool stream_begin(struct http_stream *stream, const struct http_request *
 		int64_t left = until - mono_ms();
 		if (left <= 0) {
 			stream->code = CURLE_OPERATION_TIMEDOUT;
-			(void)snprintf(stream->exchange.problem, sizeof stream->exchange.problem, "no answer within %lld ms", (long long)timeout);
+			(void)snprintf(stream->exchange.problem, sizeof stream->exchange.problem, "no answer within %lld ms",
+				       (long long)timeout);
 			return stream_error(stream, err);
 		}
 		stream_work(stream, left);

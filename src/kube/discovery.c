@@ -122,7 +122,8 @@ static bool is_path_safe(const char *text)
 bool kube_resource_for(struct kube *kube, const char *api_version, const char *kind, struct kube_resource *out, struct error *err)
 {
 	if (api_version == NULL || kind == NULL || !is_path_safe(api_version))
-		return error_set(err, ERROR_INVALID, "apiVersion %.100s: expected GROUP/VERSION or v1", api_version != NULL ? api_version : "(none)");
+		return error_set(err, ERROR_INVALID, "apiVersion %.100s: expected GROUP/VERSION or v1",
+				 api_version != NULL ? api_version : "(none)");
 	if (look_up(kube, api_version, kind, out))
 		return true;
 	struct error why = ERROR_INIT;

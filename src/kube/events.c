@@ -89,8 +89,10 @@ bool kube_event_record(struct kube *kube, const struct kube_event *event, int64_
 	struct error why = ERROR_INIT;
 	if (kube_create(kube, &events, ns, event_object(doc, event, ns, name, now), NULL, &why))
 		return true;
-	if (why.kind == ERROR_CONFLICT && (count_up(kube, ns, name, now, &why) || why.kind == ERROR_CONFLICT || why.kind == ERROR_NOT_FOUND))
-		return true;
+	if (why.kind == ERROR_CONFLICT) {
+		if (count_up(kube, ns, name, now, &why) || why.kind == ERROR_CONFLICT || why.kind == ERROR_NOT_FOUND)
+			return true;
+	}
 	error_copy(err, &why);
 	return false;
 }

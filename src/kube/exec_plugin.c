@@ -108,7 +108,8 @@ bool exec_plugin_new(const struct node *spec, const struct node *cluster, const 
 	if (command[0] == '\0')
 		return error_set(err, ERROR_INVALID, "%s.command: expected a program", where);
 	if (!str_eq(version, "client.authentication.k8s.io/v1") && !str_eq(version, "client.authentication.k8s.io/v1beta1"))
-		return error_set(err, ERROR_UNSUPPORTED, "%s.apiVersion: %.80s: expected client.authentication.k8s.io/v1 or v1beta1", where, version);
+		return error_set(err, ERROR_UNSUPPORTED, "%s.apiVersion: %.80s: expected client.authentication.k8s.io/v1 or v1beta1", where,
+				 version);
 	if (str_eq(node_find_text(spec, "interactiveMode"), "Always"))
 		return error_set(err, ERROR_UNSUPPORTED, "%s.interactiveMode: Always: there is no terminal", where);
 	if (node_count(args) > ARGS_MAX || node_count(node_get(spec, "env")) > ARGS_MAX)
@@ -246,7 +247,8 @@ static bool renew(struct exec_plugin *plugin, struct error *err)
 	AUTODOC *doc = doc_parse_json(buf_text(&out), out.len, plugin->command, NULL, &why);
 	const struct node *root = doc != NULL ? doc_root(doc) : NULL;
 	if (!str_eq(node_find_text(root, "kind"), "ExecCredential"))
-		return error_set(err, ERROR_FORBIDDEN, "%s: %s did not print an ExecCredential: %.300s", plugin->where, plugin->command, why.message);
+		return error_set(err, ERROR_FORBIDDEN, "%s: %s did not print an ExecCredential: %.300s", plugin->where, plugin->command,
+				 why.message);
 	if (!str_eq(node_find_text(root, "apiVersion"), plugin->api_version))
 		return error_set(err, ERROR_FORBIDDEN, "%s: %s answered with apiVersion %.80s, expected %s", plugin->where, plugin->command,
 				 node_text_or(node_get(root, "apiVersion"), "(none)"), plugin->api_version);
@@ -254,8 +256,8 @@ static bool renew(struct exec_plugin *plugin, struct error *err)
 	const char *token = node_find_text(status, "token");
 	const char *cert = node_find_text(status, "clientCertificateData"), *key = node_find_text(status, "clientKeyData");
 	if (token == NULL && (cert == NULL || key == NULL))
-		return error_set(err, ERROR_FORBIDDEN, "%s: %s gave neither status.token nor a client certificate with its key", plugin->where,
-				 plugin->command);
+		return error_set(err, ERROR_FORBIDDEN, "%s: %s gave neither status.token nor a client certificate with its key",
+				 plugin->where, plugin->command);
 	const char *expiry = node_find_text(status, "expirationTimestamp");
 	int64_t expires_ms = 0;
 	if (expiry != NULL && !time_parse_ms(expiry, &expires_ms))

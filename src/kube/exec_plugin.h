@@ -1,9 +1,9 @@
 /*
  * exec_plugin: credentials from a program, as kubeconfig's `exec` says (client.authentication.k8s.io/v1 and v1beta1).
  *
- * Runs the program when there are no credentials, they have expired or were refused; in between it hands out copies. A run is bounded to
- * 30 s and 1 MiB of output; it gets no standard input, and what it says on standard error goes into the error's message. Safe for
- * several threads, which wait for one run. Called by http_curl, for kubeconfig.
+ * Runs the program when there are no credentials, they have expired or were refused (but then not within 5 s of the last run); in
+ * between it hands out copies. A run is bounded to 30 s and 1 MiB of output; it gets no standard input, and what it says on standard
+ * error goes into the error's message. Safe for several threads, which wait for one run. Called by http_curl, for kubeconfig.
  */
 #ifndef WEIR_KUBE_EXEC_PLUGIN_H
 #define WEIR_KUBE_EXEC_PLUGIN_H

@@ -143,7 +143,8 @@ bool kube_call(struct kube *kube, const struct kube_call *call, struct doc **out
 		enum error_kind kind = reads ? ERROR_TRANSIENT : ERROR_UNKNOWN_OUTCOME;
 		if (why.kind == ERROR_LIMIT)
 			kind = ERROR_LIMIT;
-		return error_set(err, kind, "%s: the server's answer is not a JSON object: %s", call->what != NULL ? call->what : call->path, why.message);
+		return error_set(err, kind, "%s: the server's answer is not a JSON object: %s",
+				 call->what != NULL ? call->what : call->path, why.message);
 	}
 	*out = TAKE(doc);
 	return true;

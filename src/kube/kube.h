@@ -43,7 +43,10 @@ void kube_keep_managed_fields(struct kube *kube, bool keep);
  * know; then ERROR_NOT_FOUND.
  */
 bool kube_resource_for(struct kube *kube, const char *api_version, const char *kind, struct kube_resource *out, struct error *err);
-/* Every resource that can be listed, of every group's preferred version; each() may be called while others use the kube. */
+/*
+ * Every resource that can be listed, of every group's preferred version. A group whose own server does not answer is left out. each() is
+ * called without a lock.
+ */
 bool kube_discover_all(struct kube *kube, void (*each)(void *context, const struct kube_resource *resource), void *context,
 		       struct error *err);
 

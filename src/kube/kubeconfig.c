@@ -172,8 +172,8 @@ static bool open_entries(const struct entry *cluster, const struct entry *user, 
 	AUTOFREE char *cert_file = field_path(user, "client-certificate");
 	AUTOFREE char *key_file = field_path(user, "client-key");
 	AUTOFREE char *token_file = field_path(user, "tokenFile");
-	if (!field_data(cluster, "certificate-authority-data", &ca_pem, err) || !field_data(user, "client-certificate-data", &cert_pem, err) ||
-	    !field_data(user, "client-key-data", &key_pem, err))
+	if (!field_data(cluster, "certificate-authority-data", &ca_pem, err) ||
+	    !field_data(user, "client-certificate-data", &cert_pem, err) || !field_data(user, "client-key-data", &key_pem, err))
 		return false;
 	if (filled(cluster->node, "server") == NULL)
 		return error_set(err, ERROR_INVALID, "%s.server: expected the API server's URL", cluster->where);

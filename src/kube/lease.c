@@ -78,7 +78,8 @@ static bool observe(struct lease *lease, const struct node *object, int64_t now_
 	const char *holder = node_text_or(node_find(object, "spec/holderIdentity"), "");
 	const char *version = node_text_or(node_find(object, "metadata/resourceVersion"), "");
 	const char *renewed = node_text_or(node_find(object, "spec/renewTime"), "");
-	bool changed = !lease->seen || !str_eq(lease->holder, holder) || !str_eq(lease->version, version) || !str_eq(lease->renewed, renewed);
+	bool changed = !lease->seen || !str_eq(lease->holder, holder) || !str_eq(lease->version, version) ||
+		       !str_eq(lease->renewed, renewed);
 	if (changed) {
 		lease->seen = true;
 		lease->changed_ms = now_mono_ms;

@@ -60,7 +60,8 @@ static bool read_all(const struct pages *pages, char **resource_version, bool *m
 			return false;
 		*midway = false;
 		const struct node *root = doc_root(page);
-		if (!node_is(node_get(root, "items"), NODE_LIST) && node_get(root, "items") != NULL && !node_is(node_get(root, "items"), NODE_NULL))
+		const struct node *items = node_get(root, "items");
+		if (node_kind(items) != NODE_NULL && !node_is(items, NODE_LIST))
 			return error_set(err, ERROR_TRANSIENT, "list %s: the answer has no list of items", pages->resource->plural);
 		if (node_find(root, "metadata/resourceVersion") == NULL)
 			return error_set(err, ERROR_TRANSIENT, "list %s: the answer is no list", pages->resource->plural);

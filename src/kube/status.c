@@ -45,7 +45,8 @@ static bool put_managers(struct buf *text, const struct node *status)
 		const char *message = node_text_or(node_get(cause, "message"), "");
 		if (str_starts(message, "conflict with "))
 			message += strlen("conflict with ");
-		buf_printf(text, "%sfield %s is owned by %s", shown++ > 0 ? "; " : "", node_text_or(node_get(cause, "field"), "?"), message);
+		buf_printf(text, "%sfield %s is owned by %s", shown++ > 0 ? "; " : "", node_text_or(node_get(cause, "field"), "?"),
+			   message);
 	}
 	return shown > 0;
 }

@@ -142,6 +142,8 @@ static bool run_base(struct build *b, const struct kustomization *k, const struc
 	CLEANUP(set_free) struct resource_set own = { 0 };
 	if (!run(b, dir, chain, false, k->config, &own, err))
 		return false;
+	if (set->count + own.count > b->rules.objects)
+		return kustomization_error(k, err, ERROR_LIMIT, at, field, "more than %zu objects", b->rules.objects);
 	for (size_t i = 0; i < own.count; i++)
 		set_add(set, own.items[i]);
 	own.count = 0;

@@ -20,8 +20,7 @@ static bool bad(const char *file, const struct node *at, const char *field, cons
 	return error_set(err, ERROR_INVALID, "%s:%u: %s: expected %s", file, node_line(at), field, expected);
 }
 
-/* Annotation values are strings whatever was written, as kustomize has it. */
-static void clean_annotations(struct doc *doc, struct node *meta)
+void load_clean_annotations(struct doc *doc, struct node *meta)
 {
 	struct node *map = node_get(meta, "annotations");
 	if (!node_is(map, NODE_MAP))
@@ -77,7 +76,7 @@ static bool add_object(struct doc *doc, const char *file, const struct load_rule
 			return error_set(err, ERROR_INVALID, "%s:%u: metadata.%s: expected a map", file, node_line(n), texts[i]);
 	}
 	if (!rules->is_patch)
-		clean_annotations(mine, meta);
+		load_clean_annotations(mine, meta);
 	if (out->count >= rules->objects)
 		return error_set(err, ERROR_LIMIT, "%s:%u: more than %zu objects", file, node_line(root), rules->objects);
 	unsigned line = node_line(root);

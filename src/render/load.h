@@ -15,6 +15,8 @@ struct load_rules {
 bool load_file(const struct render_file *file, const struct load_rules *rules, struct resource_set *out, struct error *err);
 /* The same for a text that has no file of its own. */
 bool load_text(const char *file, const char *text, size_t len, const struct load_rules *rules, struct resource_set *out, struct error *err);
+/* Makes all annotation values strings, as kustomize has it; an empty map goes. */
+void load_clean_annotations(struct doc *doc, struct node *meta);
 /* A file that can be read as text, or an error that says what it is instead. */
 bool load_check_kind(const struct render_file *file, struct error *err);
 

@@ -113,6 +113,7 @@ static bool merge_one(struct resource_set *set, size_t i, const struct node *pat
 		set_remove(set, i);
 		return true;
 	}
+	load_clean_annotations(r->doc, node_get(resource_root(r), "metadata"));
 	node_set_text(r->doc, resource_root(r), "apiVersion", api);
 	bool renamed = o.name_change && strcmp(name, resource_name(r)) != 0, other_kind = o.kind_change && strcmp(kind, resource_kind(r)) != 0;
 	AUTOFREE char *new_name = mem_strdup(renamed ? resource_name(r) : name);

@@ -243,8 +243,16 @@ struct sim *sim_new(uint64_t seed)
 	pthread_mutex_init(&sim->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
 	pthread_cond_init(&sim->changed, NULL);
-	sim->options = (struct sim_options){ .schedule_ms = 50, .start_ms = 500, .boot_ms = 1500, .deploy_ms = 500, .stop_ms = 200,
-		.savepoint_ms = 500, .result_ttl_ms = 300000, .backoff_ms = 10000, .bookmark_ms = 60000, .watch_window = 1000 };
+	sim->options = (struct sim_options){ .schedule_ms = 50,
+					     .start_ms = 500,
+					     .boot_ms = 1500,
+					     .deploy_ms = 500,
+					     .stop_ms = 200,
+					     .savepoint_ms = 500,
+					     .result_ttl_ms = 300000,
+					     .backoff_ms = 10000,
+					     .bookmark_ms = 60000,
+					     .watch_window = 1000 };
 	sim->now = (int64_t)START_SECONDS * 1000;
 	sim->rng = seed;
 	sim->next_ip = 2;
@@ -252,8 +260,10 @@ struct sim *sim_new(uint64_t seed)
 	seed_object(sim, "namespaces", "{\"metadata\":{\"name\":\"kube-system\"}}");
 	seed_object(sim, "namespaces", "{\"metadata\":{\"name\":\"default\"}}");
 	for (int i = 1; i <= 2; i++) {
-		AUTOFREE char *node = mem_printf("{\"metadata\":{\"name\":\"node-%d\"},\"spec\":{},\"status\":{\"conditions\":[{\"type\":\"Ready\","
-						 "\"status\":\"True\",\"reason\":\"KubeletReady\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.34.4\"}}}", i);
+		AUTOFREE char *node =
+			mem_printf("{\"metadata\":{\"name\":\"node-%d\"},\"spec\":{},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+				   "\"status\":\"True\",\"reason\":\"KubeletReady\"}],\"nodeInfo\":{\"kubeletVersion\":\"v1.34.4\"}}}",
+				   i);
 		seed_object(sim, "nodes", node);
 	}
 	return sim;

@@ -32,8 +32,10 @@ static void container(struct doc *doc, struct node *c)
 {
 	if (!node_is(c, NODE_MAP))
 		return;
-	const char *image = node_text_or(node_get(c, "image"), ""), *slash = strrchr(image, '/'), *tag = strrchr(slash ? slash : image, ':');
-	text(doc, c, "imagePullPolicy", strchr(image, '@') == NULL && (tag == NULL || strcmp(tag, ":latest") == 0) ? "Always" : "IfNotPresent");
+	const char *image = node_text_or(node_get(c, "image"), ""), *slash = strrchr(image, '/'),
+		   *tag = strrchr(slash ? slash : image, ':');
+	text(doc, c, "imagePullPolicy",
+	     strchr(image, '@') == NULL && (tag == NULL || strcmp(tag, ":latest") == 0) ? "Always" : "IfNotPresent");
 	text(doc, c, "terminationMessagePath", "/dev/termination-log");
 	text(doc, c, "terminationMessagePolicy", "File");
 	node_ensure_map(doc, c, "resources");

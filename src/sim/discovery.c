@@ -36,7 +36,8 @@ static struct node *resource(struct doc *doc, const struct kind *k, const char *
 	node_set(doc, r, "verbs", verbs(doc, what));
 	if (*sub == '\0' && k->short_name != NULL)
 		node_set(doc, r, "shortNames", verbs(doc, k->short_name));
-	if (*sub == '\0' && strcmp(k->group, "flink.apache.org") != 0 && !k->custom && (*k->group == '\0' || strcmp(k->group, "apps") == 0) &&
+	if (*sub == '\0' && strcmp(k->group, "flink.apache.org") != 0 && !k->custom &&
+	    (*k->group == '\0' || strcmp(k->group, "apps") == 0) &&
 	    (strcmp(k->resource, "pods") == 0 || strcmp(k->resource, "services") == 0 || strcmp(k->group, "apps") == 0))
 		node_set(doc, r, "categories", verbs(doc, "all"));
 	return r;
@@ -155,10 +156,12 @@ bool discovery_handle(struct call *call)
 	if (call->count == 1 && (strcmp(first, "readyz") == 0 || strcmp(first, "livez") == 0 || strcmp(first, "healthz") == 0)) {
 		call_text(call, 200, "text/plain", "ok");
 	} else if (call->count == 1 && strcmp(first, "version") == 0) {
-		call_text(call, 200, "application/json", "{\"major\":\"1\",\"minor\":\"34\",\"gitVersion\":\"v1.34.4\",\"gitCommit\":\"\","
+		call_text(call, 200, "application/json",
+			  "{\"major\":\"1\",\"minor\":\"34\",\"gitVersion\":\"v1.34.4\",\"gitCommit\":\"\","
 			  "\"gitTreeState\":\"clean\",\"buildDate\":\"\",\"goVersion\":\"\",\"compiler\":\"\",\"platform\":\"weir/sim\"}");
 	} else if (call->count == 1 && strcmp(first, "api") == 0) {
-		call_text(call, 200, "application/json", "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[]}");
+		call_text(call, 200, "application/json",
+			  "{\"kind\":\"APIVersions\",\"versions\":[\"v1\"],\"serverAddressByClientCIDRs\":[]}");
 	} else if (call->count == 1 && strcmp(first, "apis") == 0) {
 		groups(call);
 	} else if (call->count == 2 && strcmp(first, "api") == 0) {
@@ -172,7 +175,8 @@ bool discovery_handle(struct call *call)
 	} else if (call->count == 5 && strcmp(first, "openapi") == 0) {
 		openapi_group(call, s[3], s[4]);
 	} else if (call->count == 4 && strcmp(s[1], "authorization.k8s.io") == 0 && strcmp(s[3], "selfsubjectaccessreviews") == 0) {
-		call_text(call, 201, "application/json", "{\"kind\":\"SelfSubjectAccessReview\",\"apiVersion\":\"authorization.k8s.io/v1\","
+		call_text(call, 201, "application/json",
+			  "{\"kind\":\"SelfSubjectAccessReview\",\"apiVersion\":\"authorization.k8s.io/v1\","
 			  "\"metadata\":{},\"spec\":{},\"status\":{\"allowed\":true}}");
 	} else {
 		return false;
@@ -256,8 +260,10 @@ static struct node *age(struct doc *doc, const struct node *o, int64_t now)
 {
 	int64_t s = (now - sim_time_parse(node_find_text(o, "metadata/creationTimestamp"))) / 1000;
 	long long n = s < 0 ? 0 : (long long)s;
-	return n < 120 ? node_printf(doc, "%llds", n) : n < 7200 ? node_printf(doc, "%lldm", n / 60) :
-	       n < 172800 ? node_printf(doc, "%lldh", n / 3600) : node_printf(doc, "%lldd", n / 86400);
+	return n < 120	    ? node_printf(doc, "%llds", n)
+	       : n < 7200   ? node_printf(doc, "%lldm", n / 60)
+	       : n < 172800 ? node_printf(doc, "%lldh", n / 3600)
+			    : node_printf(doc, "%lldd", n / 86400);
 }
 
 struct node *table_of(struct doc *doc, const struct kind *kind, struct node *const *items, size_t count, int64_t now, bool header)

@@ -8,18 +8,18 @@
 #include "sim/sim.h"
 
 enum sim_fault_kind {
-	SIM_FAULT_STATUS,       /* answer with `status`, nothing done */
-	SIM_FAULT_TIMEOUT,      /* no answer, nothing done */
+	SIM_FAULT_STATUS,	/* answer with `status`, nothing done */
+	SIM_FAULT_TIMEOUT,	/* no answer, nothing done */
 	SIM_FAULT_TIMEOUT_DONE, /* no answer, but carried out */
-	SIM_FAULT_DELAY,        /* virtual time passes first, then carried out */
+	SIM_FAULT_DELAY,	/* virtual time passes first, then carried out */
 };
 
 struct sim_fault {
 	enum sim_fault_kind kind;
 	const char *method; /* or NULL for any; copied */
 	const char *path;   /* part of the path with query, or NULL for any; copied */
-	unsigned times;     /* 0: once */
-	unsigned skip;      /* let so many matching requests pass first */
+	unsigned times;	    /* 0: once */
+	unsigned skip;	    /* let so many matching requests pass first */
 	int status;
 	int64_t delay_ms;
 	int64_t retry_after_ms; /* with STATUS */

@@ -28,7 +28,7 @@ struct job {
 	int64_t interval, fail_after, next_id, restarts, retry_at;
 	int64_t completed, failed, restored_count, savepoints;
 	struct checkpoint restored, latest, savepoint; /* path NULL: none */
-	struct checkpoint *kept;                       /* own retained checkpoints, oldest first */
+	struct checkpoint *kept;		       /* own retained checkpoints, oldest first */
 	size_t kept_count;
 	char *exception;
 	int64_t exception_at;
@@ -42,15 +42,26 @@ struct process {
 	bool jobmanager, native, rest_up, ready, leader, application, ha;
 	int64_t started_at, up_at;
 	struct process *session; /* of a session job: its cluster's JobManager; it shares its pod */
-	struct doc *config;      /* flat: key to text */
+	struct doc *config;	 /* flat: key to text */
 	struct job *job;
 	int64_t attempt, idle_at, timer_at; /* timer_at: when the next look is due, -1 if none is */
 };
 
 const char *conf(const struct process *p, const char *key, const char *alternative); /* NULL if neither is set */
+struct doc *read_config(const struct node *data);				     /* flat; of a ConfigMap's data */
 int64_t duration_ms(const char *text, int64_t otherwise);
 int64_t job_counter(const struct sim *sim, const struct job *job);
 bool job_terminal(const struct job *job);
+void job_free(struct job *j);
+void job_state(struct sim *sim, struct job *j, const char *state);
+void job_failed(struct sim *sim, struct process *p, const char *why); /* while running: the restart strategy decides */
+/* Makes the process's job, with the state it starts from; false: it cannot start, and why. */
+bool job_prepare(struct sim *sim, struct process *p, const char **why);
+void job_log(struct sim *sim, struct process *p, const char *line); /* into the first TaskManager's log */
+void checkpoint_take(struct sim *sim, struct process *p);
+void operation_run(struct sim *sim, struct process *p, struct operation *o); /* one that is due */
+void graph_forget(struct sim *sim, const struct process *p);
+struct object *ha_map(struct sim *sim, const struct process *p, const char *name, bool make);
 void job_cancel(struct sim *sim, struct process *p);
 /* Takes a savepoint later, stopping the job then if `stop`. */
 struct operation *job_trigger(struct sim *sim, struct process *p, const char *trigger, const char *dir, bool stop);
@@ -59,6 +70,9 @@ struct process *session_submit(struct sim *sim, struct process *cluster, struct 
 /* The job of that id, in the process itself or in its session. */
 struct process *process_of_job(struct sim *sim, struct process *p, const char *id);
 size_t taskmanagers_of(struct sim *sim, const struct process *p, size_t *running);
+int64_t cluster_need(const struct sim *sim, const struct process *p); /* TaskManagers, of all jobs of a session together */
+void taskmanager_create(struct sim *sim, struct process *p, size_t n);
+void taskmanagers_drop(struct sim *sim, struct process *p, bool failed_only);
 void process_poke(struct sim *sim, struct process *p);
 struct process *process_of_service(struct sim *sim, const char *ns, const char *service);
 #endif

@@ -16,7 +16,8 @@ struct process *process_of_service(struct sim *sim, const char *ns, const char *
 	struct process *best = NULL;
 	for (struct process *p = sim->processes; s != NULL && p != NULL; p = p->next) {
 		struct object *pod = store_get(sim, "pods", ns, p->pod);
-		if (pod != NULL && p->jobmanager && p->session == NULL && p->rest_up && strcmp(pod->uid, p->uid) == 0 && strcmp(p->ns, ns) == 0 &&
+		if (pod != NULL && p->jobmanager && p->session == NULL && p->rest_up && strcmp(pod->uid, p->uid) == 0 &&
+		    strcmp(p->ns, ns) == 0 &&
 		    labels_cover(node_find(object_root(s), "spec/selector"), node_find(object_root(pod), "metadata/labels")) &&
 		    (best == NULL || (p->leader && !best->leader)))
 			best = p;
@@ -41,8 +42,8 @@ static void flink_problem(struct call *call, int status, const char *format, ...
 
 static struct node *job_overview(struct sim *sim, struct doc *doc, const struct process *p)
 {
-	static const char *const states[] = { "running", "canceling", "canceled", "total", "created", "scheduled", "deploying", "reconciling",
-		"finished", "initializing", "failed" };
+	static const char *const states[] = { "running",   "canceling",	  "canceled", "total",	      "created", "scheduled",
+					      "deploying", "reconciling", "finished", "initializing", "failed" };
 	const struct job *j = p->job;
 	struct node *n = node_map(doc), *tasks = node_map(doc);
 	const char *p_text = conf(p, "parallelism.default", NULL);
@@ -103,8 +104,10 @@ static void cluster_overview(struct call *call, const struct process *p)
 
 static void config(struct call *call)
 {
-	call_text(call, 200, "application/json", "{\"refresh-interval\":3000,\"timezone-name\":\"UTC\",\"timezone-offset\":0,\"flink-version\":"
-		  "\"1.20.3\",\"flink-revision\":\"abcdef0 @ 2025-01-01T00:00:00+0000\",\"features\":{\"web-submit\":true,\"web-cancel\":false,"
+	call_text(call, 200, "application/json",
+		  "{\"refresh-interval\":3000,\"timezone-name\":\"UTC\",\"timezone-offset\":0,\"flink-version\":"
+		  "\"1.20.3\",\"flink-revision\":\"abcdef0 @ "
+		  "2025-01-01T00:00:00+0000\",\"features\":{\"web-submit\":true,\"web-cancel\":false,"
 		  "\"web-rescale\":false,\"web-history\":false}}");
 }
 
@@ -149,7 +152,8 @@ static void checkpoints(struct call *call, const struct process *p)
 {
 	const struct job *j = p->job;
 	AUTODOC *doc = doc_new();
-	struct node *n = node_map(doc), *counts = node_map(doc), *latest = node_map(doc), *history = node_list(doc), *restored = node_null(doc);
+	struct node *n = node_map(doc), *counts = node_map(doc), *latest = node_map(doc), *history = node_list(doc),
+		    *restored = node_null(doc);
 	node_set_int(doc, counts, "restored", j->restored_count);
 	node_set_int(doc, counts, "total", j->completed + j->savepoints + j->failed);
 	node_set_int(doc, counts, "in_progress", 0);
@@ -249,15 +253,19 @@ static void job_details(struct call *call, const struct process *p)
 
 static void trigger(struct call *call, struct process *p, bool stop)
 {
-	AUTODOC *body = call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
+	AUTODOC *body =
+		call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
 	const struct node *root = body ? doc_root(body) : NULL;
 	const char *id = node_find_text(root, "triggerId"), *dir = node_text(node_get(root, stop ? "targetDirectory" : "target-directory"));
 	char fresh[33];
 	if (dir == NULL)
 		dir = conf(p, "execution.checkpointing.savepoint-dir", "state.savepoints.dir");
 	if (dir == NULL) {
-		flink_problem(call, 400, "org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [execution.checkpointing.savepoint-dir]"
-			      " is not set. Property [%s] must be provided.", stop ? "targetDirectory" : "target-directory");
+		flink_problem(
+			call, 400,
+			"org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [execution.checkpointing.savepoint-dir]"
+			" is not set. Property [%s] must be provided.",
+			stop ? "targetDirectory" : "target-directory");
 		return;
 	}
 	struct operation *o = p->job->operations;
@@ -283,8 +291,11 @@ static void operation_get(struct call *call, const struct process *p, const char
 	while (o != NULL && strcmp(o->trigger, id) != 0)
 		o = o->next;
 	if (o == NULL || (o->done && call->sim->now - o->done_at > call->sim->options.result_ttl_ms)) {
-		flink_problem(call, 404, "org.apache.flink.runtime.rest.handler.RestHandlerException: There is no savepoint operation with triggerId=%s "
-			      "for job %s.", id, p->job->id);
+		flink_problem(
+			call, 404,
+			"org.apache.flink.runtime.rest.handler.RestHandlerException: There is no savepoint operation with triggerId=%s "
+			"for job %s.",
+			id, p->job->id);
 		return;
 	}
 	AUTODOC *doc = doc_new();
@@ -324,13 +335,16 @@ static void job_request(struct call *call, struct process *p, char **s, size_t n
 	bool get = strcmp(m, "GET") == 0, post = strcmp(m, "POST") == 0;
 	p = process_of_job(call->sim, p, s[1]);
 	if (p == NULL)
-		flink_problem(call, 404, "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (%s)", s[1]);
+		flink_problem(call, 404, "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (%s)",
+			      s[1]);
 	else if (n == 2 && get)
 		job_details(call, p);
 	else if (n == 2 && strcmp(m, "PATCH") == 0) {
 		if (job_terminal(p->job)) {
-			flink_problem(call, 409, "org.apache.flink.runtime.rest.handler.RestHandlerException: Job cancellation failed because the job "
-				      "has already reached another terminal state (%s).", p->job->state);
+			flink_problem(call, 409,
+				      "org.apache.flink.runtime.rest.handler.RestHandlerException: Job cancellation failed because the job "
+				      "has already reached another terminal state (%s).",
+				      p->job->state);
 			return;
 		}
 		job_cancel(call->sim, p);
@@ -347,7 +361,8 @@ static void job_request(struct call *call, struct process *p, char **s, size_t n
 		call_text(call, 200, "application/json", "[]");
 	else if (n == 3 && post && (strcmp(what, "savepoints") == 0 || strcmp(what, "stop") == 0)) {
 		if (job_terminal(p->job))
-			flink_problem(call, 404, "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find Flink job (%s)", s[1]);
+			flink_problem(call, 404,
+				      "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find Flink job (%s)", s[1]);
 		else
 			trigger(call, p, what[1] == 't');
 	} else if (n == 4 && get && strcmp(what, "savepoints") == 0)
@@ -384,8 +399,10 @@ static void jar_upload(struct call *call)
 
 static void jar_run(struct call *call, struct process *p)
 {
-	AUTODOC *body = call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
-	const struct node *root = body ? doc_root(body) : NULL, *extra = node_get(root, "flinkConfiguration"), *args = node_get(root, "programArgsList");
+	AUTODOC *body =
+		call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
+	const struct node *root = body ? doc_root(body) : NULL, *extra = node_get(root, "flinkConfiguration"),
+			  *args = node_get(root, "programArgsList");
 	AUTODOC *config = doc_clone(doc_root(p->config));
 	struct node *flat = doc_root(config);
 	char fresh[33];
@@ -410,7 +427,8 @@ static void jar_run(struct call *call, struct process *p)
 		return;
 	}
 	if (process_of_job(call->sim, p, id) != NULL) {
-		flink_problem(call, 400, "org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.");
+		flink_problem(call, 400,
+			      "org.apache.flink.runtime.client.DuplicateJobSubmissionException: Job has already been submitted.");
 		return;
 	}
 	const char *why = "";

@@ -23,9 +23,9 @@ struct version { /* one immutable state of an object, shared by the store, the h
 struct kind {
 	char *group, *version, *resource, *name, *singular, *short_name; /* group "" for core */
 	bool namespaced, status, scale, generation, custom;
-	bool gone;           /* its CRD was deleted */
-	bool preloaded;      /* a custom kind from our own table; a CRD takes its place */
-	struct doc *crd;     /* owned copy of the CRD, or NULL */
+	bool gone;	       /* its CRD was deleted */
+	bool preloaded;	       /* a custom kind from our own table; a CRD takes its place */
+	struct doc *crd;       /* owned copy of the CRD, or NULL */
 	struct object **items; /* by namespace, then name */
 	size_t count, cap;
 };
@@ -79,9 +79,14 @@ struct sim {
 	size_t result_count;
 	struct stored *history; /* cluster ids that have completed a checkpoint */
 	size_t history_count;
-	struct { char *key; struct doc *config; } *graphs; /* session jobs that HA would recover: NS/CLUSTER/JOB */
+	struct {
+		char *key;
+		struct doc *config;
+	} * graphs; /* session jobs that HA would recover: NS/CLUSTER/JOB */
 	size_t graph_count;
-	struct { char *id, *name; } *jars;                 /* uploaded */
+	struct {
+		char *id, *name;
+	} * jars; /* uploaded */
 	size_t jar_count;
 	struct process *processes;
 	struct fault *faults;
@@ -90,7 +95,9 @@ struct sim {
 	struct server *server;
 	char **frozen; /* node names */
 	size_t frozen_count;
-	struct { char *uid, *text; } *logs;
+	struct {
+		char *uid, *text;
+	} * logs;
 	size_t log_count;
 	bool storage_down, watch_stalled;
 	unsigned watch_breaks, violations, empty_starts;
@@ -104,7 +111,7 @@ void sim_unlock(struct sim *sim);
 uint64_t sim_random(struct sim *sim);
 void sim_random_text(struct sim *sim, char *out, size_t len, const char *alphabet); /* out has len + 1 bytes */
 void sim_timer(struct sim *sim, int64_t after_ms, void (*run)(struct sim *sim, const char *key), const char *key);
-void sim_pass(struct sim *sim, int64_t ms); /* sim_advance with the lock held */
+void sim_pass(struct sim *sim, int64_t ms);   /* sim_advance with the lock held */
 void sim_time_text(int64_t ms, char out[32]); /* RFC 3339, seconds */
 int64_t sim_time_parse(const char *text);     /* 0 if it is none */
 void stored_put(struct stored **list, size_t *count, const char *path, int64_t value);
@@ -135,8 +142,9 @@ struct object *store_update(struct sim *sim, struct object *o, struct doc *doc);
 enum propagation { PROPAGATE_BACKGROUND, PROPAGATE_FOREGROUND, PROPAGATE_ORPHAN };
 /* grace < 0: the pod's own. Returns the object if it is still there. */
 struct object *store_delete(struct sim *sim, struct object *o, enum propagation how, int64_t grace);
-void store_remove(struct sim *sim, struct object *o); /* at once, whatever finalizers it has */
-void store_gc_soon(struct sim *sim);
+void store_remove(struct sim *sim, struct object *o);				    /* at once, whatever finalizers it has */
+void store_gc_soon(struct sim *sim);						    /* gc.c */
+const struct node *owner_ref(const struct node *root, const char *uid, size_t *at); /* the reference to that owner, if any */
 void version_free(struct version *v);
 void store_free(struct sim *sim);
 bool labels_match(const char *selector, const struct node *labels); /* a label selector text; NULL or "" matches all */
@@ -144,7 +152,7 @@ bool labels_cover(const struct node *match_labels, const struct node *labels);
 bool fields_match(const char *selector, const struct node *object); /* metadata.name=..., status.phase!=... */
 bool selector_valid(const char *selector);
 void defaults_fill(struct doc *doc, const struct kind *kind, struct node *root); /* defaults.c */
-void schema_prune(const struct node *schema, struct node *value, bool top);     /* defaults.c */
+void schema_prune(const struct node *schema, struct node *value, bool top);	 /* defaults.c */
 
 /* fields.c: managed fields */
 struct ftype { /* where in an object we are, as far as merging needs to know */
@@ -180,15 +188,17 @@ struct call {
 	struct sim *sim;
 	const struct http_request *request;
 	struct http_response *response;
-	char *path;            /* decoded, without query; segments point into it */
+	char *path; /* decoded, without query; segments point into it */
 	char *segments[24];
 	size_t count;
-	struct { char *key, *value; } query[32];
+	struct {
+		char *key, *value;
+	} query[32];
 	size_t query_count;
 	char *raw_query;
 	struct kind *kind;
 	const char *ns, *name, *sub;
-	size_t rest;           /* first segment after sub */
+	size_t rest; /* first segment after sub */
 	bool dry_run, table;
 };
 const char *call_query(const struct call *call, const char *key); /* NULL if absent */
@@ -202,8 +212,20 @@ bool call_is_watch(const struct call *call);
 /* True: the faults let the request pass. Sets *lost when the answer must not arrive (*skip: nor the request be carried out). */
 bool faults_check(struct sim *sim, const struct http_request *request, struct http_response *response, bool *lost, bool *skip);
 void faults_free(struct sim *sim);
-void verbs_handle(struct call *call);     /* verbs.c */
-bool discovery_handle(struct call *call); /* discovery.c: true if it was one of its paths */
+void verbs_handle(struct call *call);					  /* verbs.c */
+void call_resource_name(const struct kind *kind, struct buf *out);	  /* "deployments.apps" */
+void call_object(struct call *call, int status, const struct node *root); /* as it is or as a Table */
+struct object *call_find(struct call *call);				  /* NULL after a 404 was answered */
+void call_scale(struct call *call, int status, const struct node *root);  /* as a Scale */
+void call_list(struct call *call);
+/* write.c */
+void write_create(struct call *call);
+void write_replace(struct call *call);
+void write_patch(struct call *call);
+void write_delete(struct call *call);
+void write_delete_collection(struct call *call);
+/* discovery.c */
+bool discovery_handle(struct call *call); /* true if it was one of its paths */
 struct node *table_of(struct doc *doc, const struct kind *kind, struct node *const *items, size_t count, int64_t now, bool header);
 
 /* protobuf.c: a small kind (Namespace, ConfigMap, Secret, ServiceAccount) from Kubernetes' binary form; NULL for others */
@@ -219,6 +241,11 @@ void watch_close(struct watch *w);
 /* workloads.c */
 void workloads_changed(struct sim *sim, struct object *o);
 void workloads_removed(struct sim *sim, struct object *o);
+/* pods.c */
+void pod_schedule(struct sim *sim, const char *uid);
+void pod_stop(struct sim *sim, const char *uid);
+void status_condition(struct sim *sim, struct doc *doc, struct node *status, const char *type, bool met, const char *reason,
+		      const char *message);
 bool node_frozen(const struct sim *sim, const char *node);
 void pod_set_ready(struct sim *sim, const char *uid);
 /* The pod's process ends: restart with back-off, or the pod's end, as its restartPolicy says. */
@@ -232,7 +259,7 @@ bool flink_is_jobmanager(const struct node *pod);
 void flink_pod_started(struct sim *sim, struct object *pod); /* its process runs now */
 void flink_pod_stopped(struct sim *sim, const char *uid);    /* it does not any more */
 void flink_pods_changed(struct sim *sim);
-void flink_reap(struct sim *sim);                             /* ends processes whose pods are gone */
+void flink_reap(struct sim *sim); /* ends processes whose pods are gone */
 void flink_free(struct sim *sim);
 /* flink_rest.c */
 void flink_rest(struct call *call, const char *ns, const char *service, const char *path);

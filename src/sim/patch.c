@@ -123,7 +123,8 @@ bool patch_json(struct doc *doc, const struct node *ops, struct error *err)
 		struct node *copy = NULL;
 		if (strcmp(name, "add") == 0 || strcmp(name, "replace") == 0) {
 			if (value == NULL || !put(doc, path, node_copy(doc, value), name[0] == 'r', err))
-				return err == NULL || err->kind != ERROR_NONE ? false : error_set(err, ERROR_INVALID, "%s without value", name);
+				return err == NULL || err->kind != ERROR_NONE ? false
+									      : error_set(err, ERROR_INVALID, "%s without value", name);
 		} else if (strcmp(name, "remove") == 0) {
 			if (!take_away(doc, path, err))
 				return false;

@@ -62,12 +62,14 @@ bool call_is_watch(const struct call *call)
 static void split(struct call *call)
 {
 	char *save = NULL;
-	for (char *p = strtok_r(call->path, "/", &save); p != NULL && call->count < ARRAY_SIZE(call->segments); p = strtok_r(NULL, "/", &save)) {
+	for (char *p = strtok_r(call->path, "/", &save); p != NULL && call->count < ARRAY_SIZE(call->segments);
+	     p = strtok_r(NULL, "/", &save)) {
 		unescape(p, false);
 		call->segments[call->count++] = p;
 	}
 	save = NULL;
-	for (char *p = strtok_r(call->raw_query, "&", &save); p != NULL && call->query_count < ARRAY_SIZE(call->query); p = strtok_r(NULL, "&", &save)) {
+	for (char *p = strtok_r(call->raw_query, "&", &save); p != NULL && call->query_count < ARRAY_SIZE(call->query);
+	     p = strtok_r(NULL, "&", &save)) {
 		char *eq = strchr(p, '=');
 		if (eq != NULL)
 			*eq++ = '\0';
@@ -247,7 +249,8 @@ bool faults_check(struct sim *sim, const struct http_request *request, struct ht
 	*lost = *skip = false;
 	for (struct fault **at = &sim->faults; *at != NULL; at = &(*at)->next) {
 		struct sim_fault *f = &(*at)->f;
-		if ((f->method != NULL && strcmp(f->method, request->method) != 0) || (f->path != NULL && strstr(request->path, f->path) == NULL))
+		if ((f->method != NULL && strcmp(f->method, request->method) != 0) ||
+		    (f->path != NULL && strstr(request->path, f->path) == NULL))
 			continue;
 		if (f->skip > 0) {
 			f->skip--;
@@ -261,8 +264,12 @@ bool faults_check(struct sim *sim, const struct http_request *request, struct ht
 			response->status = now.status;
 			response->retry_after_ms = now.retry_after_ms;
 			snprintf(response->content_type, sizeof response->content_type, "application/json");
-			node_to_json(problem_node(doc, now.status, now.status == 429 ? "TooManyRequests" : now.status == 403 ? "Forbidden" :
-						  now.status == 409 ? "Conflict" : "InternalError", "the simulation refuses this request"),
+			node_to_json(problem_node(doc, now.status,
+						  now.status == 429   ? "TooManyRequests"
+						  : now.status == 403 ? "Forbidden"
+						  : now.status == 409 ? "Conflict"
+								      : "InternalError",
+						  "the simulation refuses this request"),
 				     &response->body, 0);
 			return false;
 		}
@@ -303,7 +310,8 @@ bool sim_handle(struct sim *sim, const struct http_request *request, struct http
 static bool lost_answer(const struct http_request *request, struct error *err)
 {
 	bool reading = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
-	return error_set(err, reading ? ERROR_TRANSIENT : ERROR_UNKNOWN_OUTCOME, "%s %s: no answer in time", request->method, request->path);
+	return error_set(err, reading ? ERROR_TRANSIENT : ERROR_UNKNOWN_OUTCOME, "%s %s: no answer in time", request->method,
+			 request->path);
 }
 
 static bool port_send(void *context, const struct http_request *request, struct http_response *response, struct error *err)
@@ -392,7 +400,8 @@ static bool service_send(void *context, const struct http_request *request, stru
 	return true;
 }
 
-static struct http_stream *service_open(void *context, const struct http_request *request, int *status, struct buf *problem, struct error *err)
+static struct http_stream *service_open(void *context, const struct http_request *request, int *status, struct buf *problem,
+					struct error *err)
 {
 	(void)context, (void)status, (void)problem;
 	error_set(err, ERROR_UNSUPPORTED, "%s: Flink's REST API has no streams", request->path);
@@ -407,7 +416,9 @@ struct http *sim_service_http(struct sim *sim, const char *ns, const char *servi
 		p = p->next;
 	if (p == NULL) {
 		p = mem_alloc(sizeof *p);
-		*p = (struct port){ sim->ports, sim, mem_strdup(ns), mem_strdup(service), { p, service_send, service_open, port_read, port_close } };
+		*p = (struct port){
+			sim->ports, sim, mem_strdup(ns), mem_strdup(service), { p, service_send, service_open, port_read, port_close }
+		};
 		p->http.context = p;
 		sim->ports = p;
 	}

@@ -87,10 +87,10 @@ bool selector_valid(const char *selector)
 
 bool labels_cover(const struct node *match_labels, const struct node *labels)
 {
-	for (size_t i = 0; i < node_count(match_labels); i++)
+	for (size_t i = 0; node_is(match_labels, NODE_MAP) && i < node_count(match_labels); i++)
 		if (!str_eq(node_text(node_value_at(match_labels, i)), node_text(node_get(labels, node_key_at(match_labels, i)))))
 			return false;
-	return node_count(match_labels) > 0;
+	return node_is(match_labels, NODE_MAP) && node_count(match_labels) > 0;
 }
 
 bool fields_match(const char *selector, const struct node *object)

@@ -138,7 +138,8 @@ static enum MHD_Result collect_query(void *context, enum MHD_ValueKind kind, con
 }
 
 /* True when the request was a watch and is being answered by a stream. */
-static bool try_stream(struct server *server, struct MHD_Connection *connection, const struct http_request *request, enum MHD_Result *result)
+static bool try_stream(struct server *server, struct MHD_Connection *connection, const struct http_request *request,
+		       enum MHD_Result *result)
 {
 	struct http_response r = { 0 };
 	struct call call;
@@ -192,10 +193,15 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	buf_puts(&path, url);
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, collect_query, &path);
 	struct http_header agent = { "User-Agent", MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_USER_AGENT) };
-	struct http_request request = { .method = method, .path = path.data, .body = x->body.data, .body_len = x->body.len,
-		.content_type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE),
-		.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
-		.headers = &agent, .header_count = agent.value != NULL };
+	struct http_request request = { .method = method,
+					.path = path.data,
+					.body = x->body.data,
+					.body_len = x->body.len,
+					.content_type =
+						MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE),
+					.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
+					.headers = &agent,
+					.header_count = agent.value != NULL };
 	struct http_response r = { 0 };
 	enum MHD_Result result = MHD_NO;
 	if (x->too_large) {
@@ -229,9 +235,9 @@ bool sim_serve(struct sim *sim, const char *addr, uint16_t port, double speed, u
 		return error_set(err, ERROR_INVALID, "address %s: an IPv4 address was expected", addr);
 	struct server *server = mem_alloc(sizeof *server);
 	*server = (struct server){ .sim = sim, .speed = speed };
-	server->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, port, NULL, NULL, answer,
-					  server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&in, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL,
-					  MHD_OPTION_CONNECTION_LIMIT, 256u, MHD_OPTION_END);
+	server->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, port, NULL, NULL,
+					  answer, server, MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&in, MHD_OPTION_NOTIFY_COMPLETED,
+					  completed, NULL, MHD_OPTION_CONNECTION_LIMIT, 256u, MHD_OPTION_END);
 	if (server->daemon == NULL) {
 		free(server);
 		return error_set(err, ERROR_TRANSIENT, "cannot listen on %s port %u", addr, port);

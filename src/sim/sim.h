@@ -20,26 +20,26 @@ struct sim;
 
 /* Delays in virtual milliseconds; set before use, read at every decision. */
 struct sim_options {
-	int64_t schedule_ms;    /* a pod gets its node (50) */
-	int64_t start_ms;       /* its container starts (500) */
-	int64_t boot_ms;        /* a JobManager's REST API answers (1500) */
-	int64_t deploy_ms;      /* job CREATED to RUNNING once the TaskManagers are there (500) */
-	int64_t stop_ms;        /* a container stops after deletion (200) */
-	int64_t savepoint_ms;   /* a savepoint takes (500) */
-	int64_t result_ttl_ms;  /* a savepoint's result is kept (300,000) */
-	int64_t backoff_ms;     /* first crash-loop back-off, doubled up to 300,000 (10,000) */
-	int64_t bookmark_ms;    /* between bookmarks on a watch that asks for them (60,000) */
-	size_t watch_window;    /* events kept for resuming a watch (1000); older resource versions get 410 */
+	int64_t schedule_ms;   /* a pod gets its node (50) */
+	int64_t start_ms;      /* its container starts (500) */
+	int64_t boot_ms;       /* a JobManager's REST API answers (1500) */
+	int64_t deploy_ms;     /* job CREATED to RUNNING once the TaskManagers are there (500) */
+	int64_t stop_ms;       /* a container stops after deletion (200) */
+	int64_t savepoint_ms;  /* a savepoint takes (500) */
+	int64_t result_ttl_ms; /* a savepoint's result is kept (300,000) */
+	int64_t backoff_ms;    /* first crash-loop back-off, doubled up to 300,000 (10,000) */
+	int64_t bookmark_ms;   /* between bookmarks on a watch that asks for them (60,000) */
+	size_t watch_window;   /* events kept for resuming a watch (1000); older resource versions get 410 */
 };
 
 struct sim *sim_new(uint64_t seed); /* never NULL; holds namespaces default and kube-system, nodes node-1 and node-2 */
-void sim_free(struct sim *sim);     /* stops serving; NULL is fine */
+void sim_free(struct sim *sim);	    /* stops serving; NULL is fine */
 struct sim_options *sim_options(struct sim *sim);
 
 /* ---- time ---- */
 int64_t sim_now_ms(struct sim *sim);
 void sim_set_now(struct sim *sim, int64_t now_ms); /* before first use only: where virtual time starts */
-void sim_advance(struct sim *sim, int64_t ms);     /* runs every timer that falls due, in order */
+void sim_advance(struct sim *sim, int64_t ms);	   /* runs every timer that falls due, in order */
 /* Advances step by step until `done` says so; false when limit_ms passed before. `done` may call any function here. */
 bool sim_run_until(struct sim *sim, int64_t limit_ms, bool (*done)(struct sim *sim, void *context), void *context);
 
@@ -73,10 +73,10 @@ const char *sim_storage_at(struct sim *sim, const char *prefix, size_t i);
 
 struct sim_job {
 	char id[33], state[16]; /* state "" when there is no such job */
-	int64_t counter;        /* -1: none */
-	int64_t restored;       /* the value it started from; -1: started empty */
-	int64_t checkpoints;    /* completed by this run of the JobManager */
-	int64_t restarts;       /* of the job within this run of the JobManager */
+	int64_t counter;	/* -1: none */
+	int64_t restored;	/* the value it started from; -1: started empty */
+	int64_t checkpoints;	/* completed by this run of the JobManager */
+	int64_t restarts;	/* of the job within this run of the JobManager */
 };
 bool sim_job(struct sim *sim, const char *ns, const char *cluster_id, struct sim_job *job); /* of the leading JobManager */
 /* Times at which processes of two launches (two JobManager Deployments, by uid) of one cluster id ran at once: must stay 0. */

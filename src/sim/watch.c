@@ -100,7 +100,8 @@ static void deliver(struct watch *w, struct buf *out, const struct event *e)
 		emit(w, out, "MODIFIED", doc_root(e->now->doc));
 	} else if (before) {
 		AUTODOC *last = doc_clone(doc_root(e->type == 'D' ? e->now->doc : e->before->doc));
-		node_set(last, node_get(doc_root(last), "metadata"), "resourceVersion", node_printf(last, "%llu", (unsigned long long)e->rv));
+		node_set(last, node_get(doc_root(last), "metadata"), "resourceVersion",
+			 node_printf(last, "%llu", (unsigned long long)e->rv));
 		emit(w, out, "DELETED", doc_root(last));
 	}
 }

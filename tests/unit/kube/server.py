@@ -201,6 +201,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 if path in store:
                     return self.reply(409, status(409, "AlreadyExists", "it already exists"))
                 return self.put(path, obj, 201)
+            if name is None:
+                items = [store[key] for key in sorted(store) if key.startswith(path + "/")]
+                return self.reply(200, {"metadata": {"resourceVersion": str(version[0])}, "items": items})
             if now is None:
                 return self.reply(404, status(404, "NotFound", "%s not found" % name))
             if self.command == "GET":

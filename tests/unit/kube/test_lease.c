@@ -100,7 +100,19 @@ static void test_events(void **state)
 	event.warning = true; /* another event */
 	assert_true(kube_event_record(kube, &event, wall, &err));
 	AUTODOC *doc = NULL;
-	assert_true(kube_get(kube, &events, "store", "cm.8c2ad9b1d4f6e000", &doc, &err) || err.kind == ERROR_NOT_FOUND);
+	assert_true(kube_list(kube, &events, "store", NULL, &doc, NULL, &err));
+	const struct node *items = node_get(doc_root(doc), "items");
+	assert_int_equal(node_count(items), 2);
+	const struct node *first = node_at(items, 0), *other = node_at(items, 1);
+	const struct node *normal = node_integer(node_get(first, "count"), 0) == 3 ? first : other;
+	const struct node *warning = normal == first ? other : first;
+	assert_int_equal(node_integer(node_get(normal, "count"), 0), 3);
+	assert_string_equal(node_find_text(normal, "type"), "Normal");
+	assert_string_equal(node_find_text(normal, "firstTimestamp"), "2026-01-02T03:04:05Z");
+	assert_string_equal(node_find_text(normal, "lastTimestamp"), "2026-01-02T03:04:07Z");
+	assert_string_equal(node_find_text(normal, "involvedObject/uid"), "u");
+	assert_string_equal(node_find_text(warning, "type"), "Warning");
+	assert_int_equal(node_integer(node_get(warning, "count"), 0), 1);
 	event.name = NULL;
 	assert_false(kube_event_record(kube, &event, wall, &err));
 	assert_int_equal(err.kind, ERROR_BUG);

@@ -33,7 +33,9 @@ static inline void answer_free(struct answer *a)
 
 static inline struct answer ask(struct sim *sim, const char *method, const char *path, const char *type, const char *body)
 {
-	struct http_request request = { .method = method, .path = path, .content_type = type, .body = body, .body_len = body ? strlen(body) : 0 };
+	struct http_request request = {
+		.method = method, .path = path, .content_type = type, .body = body, .body_len = body ? strlen(body) : 0
+	};
 	struct http_response r = { 0 };
 	struct answer a = { 0 };
 	if (sim_handle(sim, &request, &r))

@@ -1,6 +1,7 @@
 #include "support.h"
 
-#define CM(name, extra) "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"" extra "},\"data\":{\"k\":\"1\"}}"
+#define CM(name, extra) \
+	"{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" name "\"" extra "},\"data\":{\"k\":\"1\"}}"
 
 static void create_get_replace_delete(void **state)
 {
@@ -64,11 +65,21 @@ static void lists_select_and_page(void **state)
 	assert_true(sim_load_yaml(sim,
 				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {x: '1', y: t}}\n---\n"
 				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, labels: {x: '2'}}\n---\n"
-				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {x: '3'}}\n", NULL));
-	static const struct { const char *query; size_t count; } cases[] = {
-		{ "", 3 }, { "?labelSelector=x%3D1", 1 }, { "?labelSelector=x%21%3D1", 2 }, { "?labelSelector=x%20in%20(1,2)", 2 },
-		{ "?labelSelector=x%20notin%20(1,2),x", 1 }, { "?labelSelector=y", 1 }, { "?labelSelector=!y", 2 },
-		{ "?fieldSelector=metadata.name%3Db", 1 }, { "?fieldSelector=metadata.name!%3Db", 2 },
+				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, labels: {x: '3'}}\n",
+				  NULL));
+	static const struct {
+		const char *query;
+		size_t count;
+	} cases[] = {
+		{ "", 3 },
+		{ "?labelSelector=x%3D1", 1 },
+		{ "?labelSelector=x%21%3D1", 2 },
+		{ "?labelSelector=x%20in%20(1,2)", 2 },
+		{ "?labelSelector=x%20notin%20(1,2),x", 1 },
+		{ "?labelSelector=y", 1 },
+		{ "?labelSelector=!y", 2 },
+		{ "?fieldSelector=metadata.name%3Db", 1 },
+		{ "?fieldSelector=metadata.name!%3Db", 2 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		AUTOFREE char *path = mem_printf(CMS "%s", cases[i].query);
@@ -184,8 +195,10 @@ static void owners_and_finalizers(void **state)
 	(void)state;
 	struct sim *sim = sim_new(1);
 	ANSWER owner = ask(sim, "POST", CMS, JSON, CM("owner", ""));
-	AUTOFREE char *child = mem_printf(CM("child", ",\"finalizers\":[\"x/hold\"],\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
-					     "\"name\":\"owner\",\"uid\":\"%s\",\"blockOwnerDeletion\":true}]"), at(&owner, "metadata/uid"));
+	AUTOFREE char *child =
+		mem_printf(CM("child", ",\"finalizers\":[\"x/hold\"],\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+				       "\"name\":\"owner\",\"uid\":\"%s\",\"blockOwnerDeletion\":true}]"),
+			   at(&owner, "metadata/uid"));
 	ANSWER made = ask(sim, "POST", CMS, JSON, child);
 	assert_int_equal(made.status, 201);
 	ANSWER gone = ask(sim, "DELETE", CMS "/owner", JSON, "{\"propagationPolicy\":\"Foreground\"}");
@@ -202,8 +215,10 @@ static void owners_and_finalizers(void **state)
 	assert_int_equal(sim_object_count(sim, "configmaps", "default"), 0);
 
 	ANSWER owner2 = ask(sim, "POST", CMS, JSON, CM("owner", ""));
-	AUTOFREE char *child2 = mem_printf(CM("child", ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"owner\","
-					      "\"uid\":\"%s\"}]"), at(&owner2, "metadata/uid"));
+	AUTOFREE char *child2 =
+		mem_printf(CM("child", ",\"ownerReferences\":[{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"name\":\"owner\","
+				       "\"uid\":\"%s\"}]"),
+			   at(&owner2, "metadata/uid"));
 	ANSWER made2 = ask(sim, "POST", CMS, JSON, child2);
 	ANSWER orphan = ask(sim, "DELETE", CMS "/owner?propagationPolicy=Orphan", NULL, NULL);
 	sim_advance(sim, 1000);
@@ -224,14 +239,17 @@ static void custom_kinds_have_status_and_generation(void **state)
 	static const char base[] = "/apis/example.org/v1/namespaces/default/things";
 	ANSWER unknown = ask(sim, "GET", base, NULL, NULL);
 	assert_int_equal(unknown.status, 404);
-	assert_true(sim_load_yaml(sim,
-				  "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.org}\n"
-				  "spec:\n  group: example.org\n  scope: Namespaced\n  names: {kind: Thing, plural: things, singular: thing}\n"
-				  "  versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {status: {}}\n    schema:\n"
-				  "      openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {n: {type: integer}}},\n"
-				  "        status: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n", NULL));
-	ANSWER made = ask(sim, "POST", base, JSON, "{\"apiVersion\":\"example.org/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"t\"},"
-						   "\"spec\":{\"n\":1,\"typo\":2},\"status\":{\"s\":1}}");
+	assert_true(sim_load_yaml(
+		sim,
+		"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.org}\n"
+		"spec:\n  group: example.org\n  scope: Namespaced\n  names: {kind: Thing, plural: things, singular: thing}\n"
+		"  versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {status: {}}\n    schema:\n"
+		"      openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {n: {type: integer}}},\n"
+		"        status: {type: object, x-kubernetes-preserve-unknown-fields: true}}}\n",
+		NULL));
+	ANSWER made = ask(sim, "POST", base, JSON,
+			  "{\"apiVersion\":\"example.org/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"t\"},"
+			  "\"spec\":{\"n\":1,\"typo\":2},\"status\":{\"s\":1}}");
 	assert_int_equal(made.status, 201);
 	assert_string_equal(at(&made, "spec/typo"), ""); /* pruned */
 	assert_string_equal(at(&made, "status/s"), "");
@@ -256,21 +274,27 @@ static void patches(void **state)
 {
 	(void)state;
 	struct sim *sim = sim_new(1);
-	assert_true(sim_load_yaml(sim,
-				  "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n"
-				  "    metadata: {labels: {a: b}}\n    spec:\n      containers:\n      - {name: one, image: 'i:1'}\n      - {name: two, image: 'i:1'}\n",
-				  NULL));
+	assert_true(sim_load_yaml(
+		sim,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  selector: {matchLabels: {a: b}}\n  template:\n"
+		"    metadata: {labels: {a: b}}\n    spec:\n      containers:\n      - {name: one, image: 'i:1'}\n      - {name: two, "
+		"image: 'i:1'}\n",
+		NULL));
 	static const char url[] = "/apis/apps/v1/namespaces/default/deployments/d";
 	ANSWER strategic = ask(sim, "PATCH", url, "application/strategic-merge-patch+json",
-			       "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"two\",\"image\":\"i:2\"},{\"name\":\"one\",\"$patch\":\"delete\"}]}}}}");
+			       "{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"two\",\"image\":\"i:2\"},{\"name\":\"one\","
+			       "\"$patch\":\"delete\"}]}}}}");
 	assert_int_equal(strategic.status, 200);
 	assert_string_equal(at(&strategic, "spec/template/spec/containers/0/image"), "i:2");
 	assert_int_equal(node_count(node_find(doc_root(strategic.doc), "spec/template/spec/containers")), 1);
 	ANSWER json = ask(sim, "PATCH", url, "application/json-patch+json",
-			  "[{\"op\":\"test\",\"path\":\"/spec/replicas\",\"value\":1},{\"op\":\"add\",\"path\":\"/metadata/annotations/a~1b\",\"value\":\"c\"}]");
-	ANSWER json2 = ask(sim, "PATCH", url, "application/json-patch+json", "[{\"op\":\"add\",\"path\":\"/metadata/annotations\",\"value\":{\"a/b\":\"c\"}}]");
+			  "[{\"op\":\"test\",\"path\":\"/spec/replicas\",\"value\":1},{\"op\":\"add\",\"path\":\"/metadata/annotations/"
+			  "a~1b\",\"value\":\"c\"}]");
+	ANSWER json2 = ask(sim, "PATCH", url, "application/json-patch+json",
+			   "[{\"op\":\"add\",\"path\":\"/metadata/annotations\",\"value\":{\"a/b\":\"c\"}}]");
 	assert_int_equal(json.status == 200 || json2.status == 200, 1);
-	ANSWER failed = ask(sim, "PATCH", url, "application/json-patch+json", "[{\"op\":\"test\",\"path\":\"/spec/replicas\",\"value\":7}]");
+	ANSWER failed =
+		ask(sim, "PATCH", url, "application/json-patch+json", "[{\"op\":\"test\",\"path\":\"/spec/replicas\",\"value\":7}]");
 	assert_int_equal(failed.status, 422);
 	ANSWER scale = ask(sim, "PATCH", "/apis/apps/v1/namespaces/default/deployments/d/scale", MERGE, "{\"spec\":{\"replicas\":3}}");
 	assert_string_equal(at(&scale, "kind"), "Scale");
@@ -289,9 +313,11 @@ static void deployments_roll_and_pods_fail(void **state)
 	(void)state;
 	struct sim *sim = sim_new(1);
 	static const char url[] = "/apis/apps/v1/namespaces/default/deployments/d";
-	assert_true(sim_load_yaml(sim,
-				  "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  replicas: 2\n  selector: {matchLabels: {a: b}}\n"
-				  "  template:\n    metadata: {labels: {a: b}}\n    spec: {containers: [{name: one, image: 'i:1'}]}\n", NULL));
+	assert_true(sim_load_yaml(
+		sim,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec:\n  replicas: 2\n  selector: {matchLabels: {a: b}}\n"
+		"  template:\n    metadata: {labels: {a: b}}\n    spec: {containers: [{name: one, image: 'i:1'}]}\n",
+		NULL));
 	sim_advance(sim, 3000);
 	assert_int_equal(sim_object_count(sim, "pods", "default"), 2);
 	ANSWER bad = ask(sim, "PATCH", url, "application/strategic-merge-patch+json",
@@ -320,14 +346,16 @@ static void preflight_pods(void **state)
 {
 	(void)state;
 	struct sim *sim = sim_new(1);
-	assert_true(sim_load_yaml(sim,
-				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {flink-conf.yaml: 'a: refuse-me'}\n---\n"
-				  "apiVersion: v1\nkind: Pod\nmetadata: {name: ok, labels: {weir.dev/preflight: x}}\n"
-				  "spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1', command: [test, -r, /opt/a.jar]}]}\n---\n"
-				  "apiVersion: v1\nkind: Pod\nmetadata: {name: jar, labels: {weir.dev/preflight: x}}\n"
-				  "spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1', command: [test, -r, /opt/missing.jar]}]}\n---\n"
-				  "apiVersion: v1\nkind: Pod\nmetadata: {name: conf, labels: {weir.dev/preflight: x}}\n"
-				  "spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1'}], volumes: [{name: v, configMap: {name: c}}]}\n", NULL));
+	assert_true(sim_load_yaml(
+		sim,
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {flink-conf.yaml: 'a: refuse-me'}\n---\n"
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: ok, labels: {weir.dev/preflight: x}}\n"
+		"spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1', command: [test, -r, /opt/a.jar]}]}\n---\n"
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: jar, labels: {weir.dev/preflight: x}}\n"
+		"spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1', command: [test, -r, /opt/missing.jar]}]}\n---\n"
+		"apiVersion: v1\nkind: Pod\nmetadata: {name: conf, labels: {weir.dev/preflight: x}}\n"
+		"spec: {restartPolicy: Never, containers: [{name: m, image: 'f:1'}], volumes: [{name: v, configMap: {name: c}}]}\n",
+		NULL));
 	sim_advance(sim, 3000);
 	ANSWER ok = ask(sim, "GET", "/api/v1/namespaces/default/pods/ok", NULL, NULL);
 	assert_string_equal(at(&ok, "status/phase"), "Succeeded");
@@ -343,12 +371,15 @@ static void faults(void **state)
 {
 	(void)state;
 	struct sim *sim = sim_new(1);
-	sim_fault(sim, &(struct sim_fault){ .kind = SIM_FAULT_STATUS, .method = "GET", .path = "configmaps", .status = 429, .retry_after_ms = 2000 });
+	sim_fault(sim, &(struct sim_fault){
+			       .kind = SIM_FAULT_STATUS, .method = "GET", .path = "configmaps", .status = 429, .retry_after_ms = 2000 });
 	ANSWER no = ask(sim, "GET", CMS, NULL, NULL);
 	assert_int_equal(no.status, 429);
 	ANSWER yes = ask(sim, "GET", CMS, NULL, NULL);
 	assert_int_equal(yes.status, 200);
-	struct http_request request = { .method = "POST", .path = CMS, .content_type = JSON, .body = CM("a", ""), .body_len = strlen(CM("a", "")) };
+	struct http_request request = {
+		.method = "POST", .path = CMS, .content_type = JSON, .body = CM("a", ""), .body_len = strlen(CM("a", ""))
+	};
 	struct http_response r = { 0 };
 	struct error err = ERROR_INIT;
 	sim_fault(sim, &(struct sim_fault){ .kind = SIM_FAULT_TIMEOUT, .method = "POST" });
@@ -367,13 +398,103 @@ static void faults(void **state)
 	sim_free(sim);
 }
 
+/* Bodies with parts in the wrong place or of the wrong kind: an answer, and no crash. */
+static void broken_objects(void **state)
+{
+	(void)state;
+	static const char *const values[] = { "1", "\"x\"", "[]", "[1]", "{}", "null", "[{}]", "[[{\"name\":1}]]", "{\"a\":[1]}", "true" };
+	static const char *const paths[] = { "",
+					     "metadata",
+					     "metadata.labels",
+					     "metadata.ownerReferences",
+					     "metadata.finalizers",
+					     "metadata.managedFields",
+					     "metadata.annotations",
+					     "spec",
+					     "spec.replicas",
+					     "spec.selector",
+					     "spec.selector.matchLabels",
+					     "spec.template",
+					     "spec.template.metadata",
+					     "spec.template.spec",
+					     "spec.template.spec.containers",
+					     "spec.template.spec.volumes",
+					     "spec.strategy",
+					     "status",
+					     "spec.ports",
+					     "data",
+					     "stringData",
+					     "spec.names",
+					     "spec.versions",
+					     "spec.containers",
+					     "spec.containers.env" };
+	static const char *const bases[] = { "/apis/apps/v1/namespaces/default/deployments",
+					     "/api/v1/namespaces/default/pods",
+					     CMS,
+					     "/api/v1/namespaces/default/services",
+					     "/api/v1/namespaces/default/secrets",
+					     "/api/v1/namespaces",
+					     "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+					     "/apis/flink.apache.org/v1beta1/namespaces/default/flinkdeployments" };
+	static const char *const types[] = { JSON, MERGE, "application/strategic-merge-patch+json", "application/json-patch+json", APPLY };
+	static const char whole[] =
+		"{\"metadata\":{\"name\":\"x\",\"labels\":{\"a\":\"b\"}},\"spec\":{\"replicas\":1,\"selector\":{\"matchLabels\":{\"a\":"
+		"\"b\"}},"
+		"\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:1\"}]}},"
+		"\"containers\":[{\"name\":\"c\",\"image\":\"i:1\",\"env\":[{\"name\":\"a\",\"value\":\"b\"}]}]}}";
+	for (size_t b = 0; b < ARRAY_SIZE(bases); b++) {
+		struct sim *sim = sim_new(b);
+		AUTOFREE char *one = mem_printf("%s/x", bases[b]), *applied = mem_printf("%s/x?fieldManager=m&force=true", bases[b]);
+		for (size_t p = 0; p < ARRAY_SIZE(paths); p++)
+			for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+				AUTODOC *doc = doc_parse_json(whole, strlen(whole), "whole", NULL, NULL),
+					*value = doc_parse_json(values[v], strlen(values[v]), "v", NULL, NULL);
+				AUTOFREE char *path = mem_strdup(paths[p]);
+				char *save = NULL, *last = NULL;
+				struct node *at_node = doc_root(doc);
+				for (char *t = strtok_r(path, ".", &save); t != NULL; t = strtok_r(NULL, ".", &save)) {
+					if (last != NULL)
+						at_node = node_ensure_map(doc, at_node, last);
+					last = t;
+				}
+				if (last != NULL)
+					node_set(doc, at_node, last, node_copy(doc, doc_root(value)));
+				else
+					doc_set_root(doc, node_copy(doc, doc_root(value)));
+				AUTOBUF body = BUF_INIT;
+				node_to_json(doc_root(doc), &body, 0);
+				ANSWER made = ask(sim, "POST", bases[b], JSON, buf_text(&body));
+				ANSWER put = ask(sim, "PUT", one, JSON, buf_text(&body));
+				assert_true(made.status >= 200 && made.status < 500 && put.status >= 200 && put.status < 500);
+				for (size_t t = 0; t < ARRAY_SIZE(types); t++) {
+					ANSWER patched = ask(sim, "PATCH", t == 4 ? applied : one, types[t], buf_text(&body));
+					assert_true(patched.status >= 200 && patched.status < 500);
+				}
+				sim_advance(sim, 700);
+				if ((p + v) % 3 == 0) {
+					ANSWER gone = ask(sim, "DELETE", one, NULL, NULL);
+					sim_advance(sim, 3000);
+				}
+			}
+		sim_free(sim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(create_get_replace_delete), cmocka_unit_test(dry_run_and_no_op_write_nothing), cmocka_unit_test(lists_select_and_page),
-		cmocka_unit_test(watches_resume_and_expire), cmocka_unit_test(window_compacts), cmocka_unit_test(owners_and_finalizers),
-		cmocka_unit_test(custom_kinds_have_status_and_generation), cmocka_unit_test(patches), cmocka_unit_test(deployments_roll_and_pods_fail),
-		cmocka_unit_test(preflight_pods), cmocka_unit_test(faults),
+		cmocka_unit_test(create_get_replace_delete),
+		cmocka_unit_test(dry_run_and_no_op_write_nothing),
+		cmocka_unit_test(lists_select_and_page),
+		cmocka_unit_test(watches_resume_and_expire),
+		cmocka_unit_test(window_compacts),
+		cmocka_unit_test(owners_and_finalizers),
+		cmocka_unit_test(custom_kinds_have_status_and_generation),
+		cmocka_unit_test(patches),
+		cmocka_unit_test(deployments_roll_and_pods_fail),
+		cmocka_unit_test(preflight_pods),
+		cmocka_unit_test(faults),
+		cmocka_unit_test(broken_objects),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

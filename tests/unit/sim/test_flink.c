@@ -7,20 +7,24 @@
 static void launch(struct sim *sim, const char *config)
 {
 	AUTOBUF b = BUF_INIT;
-	buf_puts(&b, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job, labels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n"
+	buf_puts(&b, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job, labels: {app: job, component: jobmanager, type: "
+		     "flink-native-kubernetes}}\n"
 		     "spec:\n  selector: {matchLabels: {app: job, component: jobmanager}}\n  template:\n"
 		     "    metadata: {labels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n    spec:\n"
-		     "      containers: [{name: flink-main-container, image: 'flink:1.20', args: [bash, -c, 'kubernetes-jobmanager.sh kubernetes-application ']}]\n"
+		     "      containers: [{name: flink-main-container, image: 'flink:1.20', args: [bash, -c, 'kubernetes-jobmanager.sh "
+		     "kubernetes-application ']}]\n"
 		     "      volumes: [{name: flink-config-volume, configMap: {name: flink-config-job}}]\n---\n"
 		     "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata:\n  flink-conf.yaml: |\n"
 		     "    kubernetes.cluster-id: job\n    parallelism.default: 2\n    taskmanager.numberOfTaskSlots: 1\n"
-		     "    execution.shutdown-on-application-finish: false\n    execution.checkpointing.externalized-checkpoint-retention: RETAIN_ON_CANCELLATION\n"
+		     "    execution.shutdown-on-application-finish: false\n    execution.checkpointing.externalized-checkpoint-retention: "
+		     "RETAIN_ON_CANCELLATION\n"
 		     "    state.checkpoints.dir: s3://b/cp\n    state.savepoints.dir: s3://b/sp\n    $internal.pipeline.job-id: " ID "\n");
 	AUTOFREE char *lines = mem_strdup(config);
 	char *save = NULL;
 	for (char *l = strtok_r(lines, "\n", &save); l != NULL; l = strtok_r(NULL, "\n", &save))
 		buf_printf(&b, "    %s\n", l);
-	buf_puts(&b, "---\napiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}, ports: [{name: rest, port: 8081}]}\n");
+	buf_puts(&b, "---\napiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}, "
+		     "ports: [{name: rest, port: 8081}]}\n");
 	struct error err = ERROR_INIT;
 	if (!sim_load_yaml(sim, b.data, &err))
 		fail_msg("%s", err.message);
@@ -43,8 +47,9 @@ static struct sim_job job_of(struct sim *sim)
 	return j;
 }
 
-#define HA "high-availability.type: kubernetes\nhigh-availability.storageDir: s3://b/ha\njob-result-store.storage-path: s3://b/jrs/1\n" \
-	   "execution.checkpointing.interval: 10 s\n"
+#define HA                                                                                                                           \
+	"high-availability.type: kubernetes\nhigh-availability.storageDir: s3://b/ha\njob-result-store.storage-path: s3://b/jrs/1\n" \
+	"execution.checkpointing.interval: 10 s\n"
 
 static void life_of_a_job(void **state)
 {
@@ -91,7 +96,8 @@ static void stop_with_savepoint_and_restore(void **state)
 	struct sim *sim = sim_new(7);
 	launch(sim, "execution.checkpointing.interval: 10 s\n");
 	sim_advance(sim, 30000);
-	static const char body[] = "{\"targetDirectory\":\"s3://b/stop\",\"drain\":false,\"triggerId\":\"aaaabbbbccccddddaaaabbbbccccdddd\"}";
+	static const char body[] =
+		"{\"targetDirectory\":\"s3://b/stop\",\"drain\":false,\"triggerId\":\"aaaabbbbccccddddaaaabbbbccccdddd\"}";
 	ANSWER stop = ask(sim, "POST", REST "/jobs/" ID "/stop", JSON, body);
 	assert_int_equal(stop.status, 202);
 	assert_string_equal(at(&stop, "request-id"), "aaaabbbbccccddddaaaabbbbccccdddd");
@@ -152,7 +158,8 @@ static void high_availability_recovers(void **state)
 	assert_true(j.restored >= 3000);
 	/* a JobManager that comes back after the end does not run the job again */
 	ANSWER cancel = ask(sim, "PATCH", REST "/jobs/" ID, NULL, NULL);
-	assert_int_equal(sim_object_count(sim, "configmaps", "default"), 2); /* the job's own is gone, the cluster's is left, and the configuration */
+	assert_int_equal(sim_object_count(sim, "configmaps", "default"),
+			 2); /* the job's own is gone, the cluster's is left, and the configuration */
 	assert_true(sim_jobmanager_kill(sim, "default", "job"));
 	sim_advance(sim, 30000);
 	assert_string_equal(job_of(sim).state, "CANCELED");
@@ -163,8 +170,9 @@ static void high_availability_recovers(void **state)
 static void state_that_is_not_there(void **state)
 {
 	(void)state;
-	static const char *const configs[] = { HA "execution.savepoint.path: KUBERNETES_OPERATOR_LAST_STATE\n", "execution.savepoint.path: s3://b/none\n",
-		"$internal.application.program-args: --broken\n" };
+	static const char *const configs[] = { HA "execution.savepoint.path: KUBERNETES_OPERATOR_LAST_STATE\n",
+					       "execution.savepoint.path: s3://b/none\n",
+					       "$internal.application.program-args: --broken\n" };
 	for (size_t i = 0; i < ARRAY_SIZE(configs); i++) {
 		struct sim *sim = sim_new(7);
 		launch(sim, configs[i]);
@@ -229,7 +237,7 @@ static void violations_are_seen(void **state)
 	assert_true(sim_object_count(sim, "pods", "default") > 0);
 	ANSWER forced = ask(sim, "DELETE", "/api/v1/namespaces/default/pods", JSON, "{\"gracePeriodSeconds\":0}");
 	assert_int_equal(sim_object_count(sim, "pods", "default"), 0); /* but the processes on the frozen node go on */
-	launch(sim, ""); /* while the old one still runs, and without its state */
+	launch(sim, "");					       /* while the old one still runs, and without its state */
 	sim_advance(sim, 10000);
 	assert_true(sim_violations(sim) > 0);
 	assert_true(sim_empty_starts(sim) > 0);
@@ -241,16 +249,18 @@ static void sessions_run_jobs(void **state)
 {
 	(void)state;
 	struct sim *sim = sim_new(7);
-	assert_true(sim_load_yaml(sim,
-				  "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job}\nspec:\n"
-				  "  selector: {matchLabels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n  template:\n"
-				  "    metadata: {labels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n    spec:\n"
-				  "      containers: [{name: m, image: 'flink:1.20', args: [bash, -c, 'kubernetes-jobmanager.sh kubernetes-session ']}]\n"
-				  "      volumes: [{name: v, configMap: {name: flink-config-job}}]\n---\n"
-				  "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata:\n  config.yaml: |\n"
-				  "    high-availability: {type: kubernetes, storageDir: 's3://b/ha'}\n    state.checkpoints.dir: s3://b/cp\n"
-				  "    execution: {checkpointing: {interval: 1 s}}\n---\n"
-				  "apiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}}\n", NULL));
+	assert_true(sim_load_yaml(
+		sim,
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job}\nspec:\n"
+		"  selector: {matchLabels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n  template:\n"
+		"    metadata: {labels: {app: job, component: jobmanager, type: flink-native-kubernetes}}\n    spec:\n"
+		"      containers: [{name: m, image: 'flink:1.20', args: [bash, -c, 'kubernetes-jobmanager.sh kubernetes-session ']}]\n"
+		"      volumes: [{name: v, configMap: {name: flink-config-job}}]\n---\n"
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata:\n  config.yaml: |\n"
+		"    high-availability: {type: kubernetes, storageDir: 's3://b/ha'}\n    state.checkpoints.dir: s3://b/cp\n"
+		"    execution: {checkpointing: {interval: 1 s}}\n---\n"
+		"apiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}}\n",
+		NULL));
 	sim_advance(sim, 5000);
 	ANSWER none = ask(sim, "GET", REST "/jobs/overview", NULL, NULL);
 	assert_int_equal(none.status, 200);
@@ -297,20 +307,23 @@ static void standalone_applications(void **state)
 	AUTOBUF b = BUF_INIT;
 	for (int i = 0; i < 2; i++) {
 		const char *component = i ? "taskmanager" : "jobmanager";
-		buf_printf(&b, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job%s}\nspec:\n"
-			       "  selector: {matchLabels: {app: job, component: %s, type: flink-standalone-kubernetes}}\n  template:\n"
-			       "    metadata: {labels: {app: job, component: %s, type: flink-standalone-kubernetes}}\n    spec:\n"
-			       "      containers: [{name: m, image: 'flink:1.20', args: [%s]}]\n---\n", i ? "-taskmanager" : "", component, component,
+		buf_printf(&b,
+			   "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: job%s}\nspec:\n"
+			   "  selector: {matchLabels: {app: job, component: %s, type: flink-standalone-kubernetes}}\n  template:\n"
+			   "    metadata: {labels: {app: job, component: %s, type: flink-standalone-kubernetes}}\n    spec:\n"
+			   "      containers: [{name: m, image: 'flink:1.20', args: [%s]}]\n---\n",
+			   i ? "-taskmanager" : "", component, component,
 			   i ? "taskmanager" : "standalone-job, --fromSavepoint, 's3://b/sp', --job-classname, X, --fail-after, '5000'");
 	}
-	buf_puts(&b, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata: {flink-conf.yaml: \"$internal.pipeline.job-id: " ID "\\n\"}\n");
+	buf_puts(&b, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata: {flink-conf.yaml: "
+		     "\"$internal.pipeline.job-id: " ID "\\n\"}\n");
 	assert_true(sim_load_yaml(sim, b.data, NULL));
 	sim_advance(sim, 5000);
 	struct sim_job j = job_of(sim);
 	assert_string_equal(j.state, "RUNNING");
 	assert_int_equal(j.restored, 4321);
 	sim_advance(sim, 10000);
-	assert_string_equal(job_of(sim).state, "");  /* it failed without a restart, and the cluster shut down with it */
+	assert_string_equal(job_of(sim).state, ""); /* it failed without a restart, and the cluster shut down with it */
 	assert_int_equal(sim_violations(sim), 0);
 	sim_free(sim);
 }
@@ -335,8 +348,14 @@ static void same_seed_same_story(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(life_of_a_job), cmocka_unit_test(stop_with_savepoint_and_restore), cmocka_unit_test(high_availability_recovers),
-		cmocka_unit_test(state_that_is_not_there), cmocka_unit_test(failures_restart_or_end), cmocka_unit_test(violations_are_seen), cmocka_unit_test(sessions_run_jobs), cmocka_unit_test(standalone_applications),
+		cmocka_unit_test(life_of_a_job),
+		cmocka_unit_test(stop_with_savepoint_and_restore),
+		cmocka_unit_test(high_availability_recovers),
+		cmocka_unit_test(state_that_is_not_there),
+		cmocka_unit_test(failures_restart_or_end),
+		cmocka_unit_test(violations_are_seen),
+		cmocka_unit_test(sessions_run_jobs),
+		cmocka_unit_test(standalone_applications),
 		cmocka_unit_test(same_seed_same_story),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,8 +17,9 @@ static int dial(uint16_t port)
 
 static void say(int fd, const char *method, const char *path, const char *type, const char *body)
 {
-	AUTOFREE char *text = mem_printf("%s %s HTTP/1.1\r\nHost: sim\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-					 type, strlen(body), body);
+	AUTOFREE char *text =
+		mem_printf("%s %s HTTP/1.1\r\nHost: sim\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s", method,
+			   path, type, strlen(body), body);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
@@ -50,14 +51,16 @@ static void requests_and_watches(void **state)
 	assert_true(hear(watch, &seen, "\r\n\r\n"));
 	CLEANUP(close_fd) int post = dial(port);
 	AUTOBUF made = BUF_INIT;
-	say(post, "POST", CMS, JSON, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":\"1\"}}}");
+	say(post, "POST", CMS, JSON,
+	    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":\"1\"}}}");
 	assert_true(hear(post, &made, NULL));
 	assert_true(str_starts(buf_text(&made), "HTTP/1.1 201"));
 	assert_true(hear(watch, &seen, "\"ADDED\""));
 	CLEANUP(close_fd) int pod = dial(port);
 	AUTOBUF pod_made = BUF_INIT;
 	say(pod, "POST", "/api/v1/namespaces/default/pods", JSON,
-	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:1\"}]}}");
+	    "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i:"
+	    "1\"}]}}");
 	assert_true(hear(pod, &pod_made, NULL));
 	CLEANUP(close_fd) int pods = dial(port); /* virtual time runs by itself: the pod starts */
 	AUTOBUF started = BUF_INIT;
