@@ -9,7 +9,7 @@
 #   STORY_URL   what the agent follows, only shown
 #   STORY_DATA  the folder on the node that keeps the job's state; default: the one that the example names
 #   STORY_LIMIT the most seconds that one step may take; default 240
-set -euo pipefail
+set -eu
 examples=$(cd "$(dirname "$0")" && pwd)
 : "${WEIR:?}" "${KUBECONFIG:?}" "${STORY_REPO:?}" "${STORY_WORK:?}"
 export KUBECONFIG
@@ -46,7 +46,7 @@ until_true() {
 # ---- looking ----
 
 flat() { awk -f "$examples/json.awk"; }
-pick() { awk -F '\t' -v p="$1" '$1 == p { print $2; exit }'; } # the value at a path
+pick() { awk -F '\t' -v p="$1" '$1 == p && !n++ { print $2 }'; } # the value at a path
 look() { seen=$("$WEIR" status -o json 2>/dev/null | flat) || seen=; }
 sync_is() { look && [ "$(pick '.syncs[0].state' <<<"$seen")" = "$1" ]; }
 sync_says() { pick '.syncs[0].message' <<<"$seen" | grep -qF -- "$1"; }

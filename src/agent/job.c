@@ -70,9 +70,19 @@ static void emit_events(struct agent *agent, const struct job_view *view, const 
 	}
 }
 
+/* What a sync may apply depends on quarantine: when that changes, it looks again at once. */
+static void wake_sync(struct agent *agent, const struct job_view *view)
+{
+	const char *sync = decide_annotation(view->resource, "weir.dev/sync");
+	AUTOFREE char *key = mem_printf("sync/%s", sync == NULL ? "" : sync);
+	if (sync != NULL)
+		queue_add(agent->queue, key, clock_mono_ms(&agent->clock));
+}
+
 static bool carry_out(struct agent *agent, const struct job_view *view, struct stored_ledger *stored, struct decision *d,
 		      const struct observation *seen, struct error *err)
 {
+	bool quarantine = d->ledger.quarantine_count != stored->ledger.quarantine_count;
 	if (d->ledger_changed) {
 		if (!agent_may_act(agent))
 			return error_set(err, ERROR_TRANSIENT, "this agent does not lead");
@@ -80,6 +90,8 @@ static bool carry_out(struct agent *agent, const struct job_view *view, struct s
 		if (!ledger_store_write(agent->kube, view->ns, view->name, &d->ledger, stored, err))
 			return false;
 		kill_point("write-ledger", "after");
+		if (quarantine)
+			wake_sync(agent, view);
 	}
 	if (d->effect != EFFECT_NONE) {
 		if (!agent_may_act(agent))

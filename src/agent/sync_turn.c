@@ -9,7 +9,7 @@
 #include "render/render.h"
 #include "sync/sync.h"
 
-enum { SYNC_INTERVAL_MS = 60000, SYNC_POLL_MS = 500 };
+enum { SYNC_INTERVAL_MS = 60000, SYNC_POLL_MS = 500, SYNC_HELD_MS = 2000 };
 
 static void log_changes(const char *sync, const char *commit, const struct sync_output *out)
 {
@@ -66,7 +66,7 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 	metrics_add(agent->metrics, METRIC_SYNC_RUNS, 1, name, ok ? sync_state_name(out.state) : error_kind_name(err->kind), NULL);
 	if (ok) {
 		log_changes(name, commit, &out);
-		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : SYNC_INTERVAL_MS;
+		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : out.state == SYNC_HELD ? SYNC_HELD_MS : SYNC_INTERVAL_MS;
 	}
 	sync_output_free(&out);
 	return next;

@@ -38,8 +38,9 @@ static const char *message_of(const struct node *resource, struct buf *out)
 		buf_printf(out, "%swithheld %s", out->len == 0 ? "" : "; ", withheld);
 	const char *error = node_find_text(resource, "status/error");
 	AUTODOC *json = error == NULL || *error != '{' ? NULL : doc_parse_json(error, strlen(error), "error", NULL, NULL);
-	if (json != NULL)
-		buf_printf(out, "%s%s", out->len == 0 ? "" : "; ", node_text_or(node_get(doc_root(json), "message"), ""));
+	const char *text = json == NULL ? NULL : node_text(node_get(doc_root(json), "message"));
+	if (text != NULL && strstr(text, "StateChoiceRequired") == NULL)
+		buf_printf(out, "%s%s", out->len == 0 ? "" : "; ", text);
 	return buf_text(out);
 }
 

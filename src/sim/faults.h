@@ -1,6 +1,6 @@
 /*
- * faults: what goes wrong in the simulated cluster, on demand. A request fault is queued and spent by the next `times` requests whose method
- * and path match; the others change the state of nodes, storage or watches until taken back. Every function locks the sim.
+ * faults: what goes wrong in the simulated cluster, on demand. A request fault is queued and spent by the next `times` requests whose
+ * method and path match; the others change the state of nodes, storage or watches until taken back. Every function locks the sim.
  */
 #ifndef WEIR_SIM_FAULTS_H
 #define WEIR_SIM_FAULTS_H

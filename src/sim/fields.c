@@ -135,11 +135,6 @@ bool set_member(const struct node *set)
 	return set != NULL && (node_count(set) == 0 || node_get(set, ".") != NULL);
 }
 
-static struct node *copied(struct doc *doc, const struct node *set)
-{
-	return node_copy(doc, set);
-}
-
 struct node *set_of(struct doc *doc, const struct ftype *t, const struct node *value, bool containers)
 {
 	const char *keys[4];
@@ -221,7 +216,7 @@ void set_union(struct doc *doc, struct node *a, const struct node *b)
 	for (size_t i = 0; i < node_count(b); i++) {
 		struct node *mine = node_get(a, node_key_at(b, i));
 		if (mine == NULL)
-			node_set(doc, a, node_key_at(b, i), copied(doc, node_value_at(b, i)));
+			node_set(doc, a, node_key_at(b, i), node_copy(doc, node_value_at(b, i)));
 		else if (strcmp(node_key_at(b, i), ".") != 0)
 			set_union(doc, mine, node_value_at(b, i));
 	}

@@ -308,7 +308,6 @@ void flink_pod_started(struct sim *sim, struct object *pod)
 	p->launch = mem_strdup(launch_of(sim, root));
 	p->jobmanager = jm;
 	p->native = strcmp(type, "flink-native-kubernetes") == 0;
-	p->started_at = sim->now;
 	p->up_at = sim->now + sim->options.boot_ms;
 	p->timer_at = -1;
 	p->attempt = node_integer(node_find(root, "status/containerStatuses/0/restartCount"), 0) + 1;

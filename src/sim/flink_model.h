@@ -40,7 +40,7 @@ struct process {
 	struct process *next;
 	char *uid, *ns, *pod, *cluster, *launch;
 	bool jobmanager, native, rest_up, ready, leader, application, ha;
-	int64_t started_at, up_at;
+	int64_t up_at;		 /* its REST API answers from then on */
 	struct process *session; /* of a session job: its cluster's JobManager; it shares its pod */
 	struct doc *config;	 /* flat: key to text */
 	struct job *job;

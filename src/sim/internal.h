@@ -24,7 +24,6 @@ struct kind {
 	char *group, *version, *resource, *name, *singular, *short_name; /* group "" for core */
 	bool namespaced, status, scale, generation, custom;
 	bool gone;	       /* its CRD was deleted */
-	bool preloaded;	       /* a custom kind from our own table; a CRD takes its place */
 	struct doc *crd;       /* owned copy of the CRD, or NULL */
 	struct object **items; /* by namespace, then name */
 	size_t count, cap;
@@ -181,7 +180,7 @@ const char *strategic_key(const char *field, const char *parent); /* merge key o
 /* patch.c */
 void patch_merge(struct doc *doc, struct node *target, const struct node *patch);
 bool patch_json(struct doc *doc, const struct node *ops, struct error *err);
-void patch_strategic(struct doc *doc, struct node *target, const struct node *patch, const char *field);
+void sim_patch_strategic(struct doc *doc, struct node *target, const struct node *patch, const char *field);
 
 /* request.c: one request taken apart */
 struct call {

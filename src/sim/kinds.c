@@ -75,7 +75,7 @@ void kinds_init(struct sim *sim)
 		k->status = r->flags & STATUS;
 		k->scale = r->flags & SCALE;
 		k->generation = r->flags & GENERATION;
-		k->custom = k->preloaded = r->flags & CUSTOM;
+		k->custom = r->flags & CUSTOM;
 	}
 }
 
@@ -170,7 +170,6 @@ void kinds_crd_changed(struct sim *sim, const struct node *crd, bool removed)
 	k->status = node_find(version, "subresources/status") != NULL;
 	k->scale = node_find(version, "subresources/scale") != NULL;
 	k->generation = k->custom = true;
-	k->preloaded = false;
 	k->gone = removed;
 	doc_free(k->crd);
 	k->crd = doc_clone(crd);

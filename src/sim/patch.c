@@ -174,15 +174,15 @@ static void merge_list(struct doc *doc, struct node *target, const struct node *
 		} else if (at == (size_t)-1) {
 			struct node *fresh = node_is(item, NODE_MAP) ? node_map(doc) : node_copy(doc, item);
 			if (node_is(item, NODE_MAP))
-				patch_strategic(doc, fresh, item, field);
+				sim_patch_strategic(doc, fresh, item, field);
 			node_append(doc, target, fresh);
 		} else if (node_is(item, NODE_MAP) && node_is(node_at(target, at), NODE_MAP)) {
-			patch_strategic(doc, node_at(target, at), item, field);
+			sim_patch_strategic(doc, node_at(target, at), item, field);
 		}
 	}
 }
 
-void patch_strategic(struct doc *doc, struct node *target, const struct node *patch, const char *field)
+void sim_patch_strategic(struct doc *doc, struct node *target, const struct node *patch, const char *field)
 {
 	const struct node *retain = node_get(patch, "$retainKeys");
 	bool replace_all = str_eq(node_find_text(patch, "$patch"), "replace");
@@ -215,7 +215,7 @@ void patch_strategic(struct doc *doc, struct node *target, const struct node *pa
 			}
 			if (!node_is(there, NODE_MAP))
 				node_set(doc, target, key, there = node_map(doc));
-			patch_strategic(doc, there, value, key);
+			sim_patch_strategic(doc, there, value, key);
 		} else if (node_is(value, NODE_LIST) && strategic_key(key, field) != NULL) {
 			if (!node_is(there, NODE_LIST))
 				node_set(doc, target, key, there = node_list(doc));

@@ -1,6 +1,7 @@
 /*
- * What `kubectl create namespace|configmap|secret|serviceaccount` sends: Kubernetes' binary envelope ("k8s" and a zero byte, then apiVersion, kind and the
- * object) with an object of one of these four kinds. Everything else is sent as JSON or YAML by the tools the sim is for.
+ * What `kubectl create namespace|configmap|secret|serviceaccount` sends: Kubernetes' binary envelope ("k8s" and a zero byte, then
+ * apiVersion, kind and the object) with an object of one of these four kinds. Everything else is sent as JSON or YAML by the tools that
+ * the sim is for.
  */
 #include "sim/internal.h"
 

@@ -52,7 +52,7 @@ struct http *sim_http(struct sim *sim);
 struct http *sim_service_http(struct sim *sim, const char *ns, const char *service);
 
 /* ---- over HTTP ---- */
-/* Serves on addr (an IP address) and port (0: any free one; *bound says which); virtual time then runs with real time, speed times as fast. */
+/* Serves on addr (an IPv4 address) and port (0: any free one; *bound says which); virtual time then runs `speed` times as fast as real. */
 bool sim_serve(struct sim *sim, const char *addr, uint16_t port, double speed, uint16_t *bound, struct error *err);
 void sim_stop(struct sim *sim);
 

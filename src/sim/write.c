@@ -423,7 +423,7 @@ void write_patch(struct call *call)
 			return;
 		}
 	} else if (str_starts(type, "application/strategic-merge-patch") && !call->kind->custom) {
-		patch_strategic(doc, doc_root(doc), doc_root(body), "");
+		sim_patch_strategic(doc, doc_root(doc), doc_root(body), "");
 	} else if (str_starts(type, "application/merge-patch")) {
 		patch_merge(doc, doc_root(doc), doc_root(body));
 	} else {

@@ -5,7 +5,7 @@
 # as patches on top. `start_from` brings it where a scenario begins.
 #
 # From run.sh: WEIR CLUSTER E2E (folder of the run) DIR (folder of the cluster) E2E_FULL E2E_ROOT SCENARIO. KUBECONFIG from the cluster.
-set -euo pipefail
+set -eu # no pipefail: a look at something that is not there yet gives nothing, and the last command judges
 NS=orders-dev
 JOB=orders
 REPO=$E2E/git/orders.git
@@ -13,6 +13,7 @@ COPY=$E2E/copy
 DATA=$E2E/data
 AGENT_LOG=$E2E/logs/$SCENARIO.agent.log
 AGENTS=() # process ids
+HEAD=
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
@@ -46,7 +47,7 @@ k() { kubectl --request-timeout=10s -n "$NS" "$@"; }
 fd() { k get flinkdeployment "$JOB" -o "jsonpath={$1}" 2>/dev/null; }
 fd_gone() { [ "$(k get flinkdeployment "$JOB" --ignore-not-found -o name 2>&1)" = "" ]; }
 flat() { awk -f "$E2E_ROOT/examples/json.awk"; }
-pick() { awk -F '\t' -v p="$1" '$1 == p { print $2; exit }'; }
+pick() { awk -F '\t' -v p="$1" '$1 == p && !n++ { print $2 }'; } # reads to the end: no broken pipe
 sync_field() { "$WEIR" status -o json 2>/dev/null | flat | pick ".syncs[0].$1"; }
 sync_is() { [ "$(sync_field state)" = "$1" ]; }
 # sync_at STATE TEXT: the last commit is in this state, and the message has the text.
@@ -133,6 +134,7 @@ stable() { lifecycle_is STABLE; }
 upgraded() { # SECONDS
 	wait_for "$1" 'the new version runs' runs_commit
 	wait_for 60 'exactly one job runs' one_job
+	printf 'IMAGE=%q\nARGS=%q\n' "$IMAGE" "$ARGS" >"$E2E/shape"
 }
 runs_commit() { is "$HEAD" fd '.metadata.annotations.weir\.dev/commit' && job_is_new; }
 
@@ -216,16 +218,17 @@ change() { # MESSAGE [NAME=VALUE...]
 # Arguments that no commit had before: content that was never run, so never quarantined either.
 fresh_args() { echo "--delay, '10', --run, $SCENARIO-$(date +%s%N)"; }
 
-# start_from [NAME=VALUE...]: the agent runs, and a stable job of this shape does.
+# start_from [NAME=VALUE...]: the agent runs, and so does a stable job of this shape; the one of the scenario before, if it can stay.
 start_from() {
-	repo_ready
 	job_defaults
 	agent_start
-	OLD_ID=none
-	change 'where the scenario starts' "ARGS=$(fresh_args)" "$@"
-	wait_for 150 'the job of the start runs' runs_commit
-	wait_for 60 'the job of the start is stable' stable
+	if [ -f "$E2E/shape" ]; then . "$E2E/shape"; else ARGS=$(fresh_args); fi
+	change 'where the scenario starts' "$@"
+	wait_for 90 'the start is applied' sync_at Applied
+	wait_for 150 'the job of the start is stable' settled
+	printf 'IMAGE=%q\nARGS=%q\n' "$IMAGE" "$ARGS" >"$E2E/shape"
 }
+settled() { stable && is "$(fd .metadata.generation)" fd .status.observedGeneration && job_runs; }
 
 # ---- agents and the git server ----
 
@@ -236,6 +239,7 @@ agent_start() {
 		--cache-dir "${AGENT_CACHE:-$E2E/cache}" --flink-access "${FLINK_ACCESS:-proxy}" >>"$AGENT_LOG" 2>&1 &
 	AGENT=$!
 	AGENTS+=("$AGENT")
+	echo "$AGENT" >>"$E2E/agents"
 }
 agent_lives() { kill -0 "${1:-$AGENT}" 2>/dev/null; }
 agent_dead() { ! agent_lives "$@"; }
@@ -326,14 +330,16 @@ dump() {
 reset() {
 	local pid
 	set +e
-	for pid in $(pgrep -f "^$WEIR agent .*$E2E/"); do kill -KILL "$pid"; done
+	for pid in $(cat "$E2E/agents"); do
+		[ "$(readlink "/proc/$pid/exe")" != "$WEIR" ] || kill -KILL "$pid"
+	done
 	"$CLUSTER" ctl --dir "$DIR" start-apiserver 2>/dev/null
 	"$CLUSTER" ctl --dir "$DIR" thaw-node 2>/dev/null
 	k patch flinkdeployment "$JOB" --type=merge -p '{"metadata":{"finalizers":null}}'
 	kubectl delete namespace "$NS" --wait=true --timeout=60s
 	kubectl -n default delete configmap -l weir.dev/inventory
 	kubectl -n default delete lease weir-agent
-	rm -rf "$REPO" "$COPY" "$E2E/cache" "$E2E/cache2"
+	rm -rf "$REPO" "$COPY" "$E2E"/cache* "$E2E/shape" "$E2E/agents"
 	fd_gone
 }
 
@@ -342,4 +348,5 @@ dump) dump; exit ;;
 reset) reset; exit ;;
 esac
 trap at_end EXIT
+trap 'exit 143' TERM INT HUP
 repo_ready

@@ -16,6 +16,7 @@ fail() {
   exit 1
 }
 finish() {
+  [ -z "${KEEP:-}" ] || cp -r "$dir" "$KEEP"
   [ -n "$holder" ] && kill -KILL "$holder" 2> /dev/null || true
   rm -rf "$dir"
 }
