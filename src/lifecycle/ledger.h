@@ -84,7 +84,7 @@ struct ledger {
 	char spent_choice[160]; /* the weir.dev/restore-from or allow-empty value that was used up */
 	char spent_retry[64];
 	char preflight_digest[65];
-	char preflight_result[16]; /* passed, failed, unknown */
+	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown */
 	char preflight_message[256];
 	int64_t preflight_at;
 	char stuck[200]; /* why the next step cannot be taken, for status; "" when nothing is */

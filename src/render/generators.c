@@ -205,45 +205,36 @@ static bool is_same(const struct resource *r, const char *kind, const char *name
 	       strcmp(resource_effective_namespace(r, kind, ns), resource_effective_namespace(made, kind, resource_namespace(made))) == 0;
 }
 
-static void merge_map(struct resource *into, struct node *parent, const struct node *from, const char *field)
+/* old's entries of a map that the new object does not have; values become strings. */
+static void keep_map(struct resource *old, struct node *parent, const struct node *from, const char *field, const struct node *unless)
 {
 	const struct node *values = node_get(from, field);
-	for (size_t i = 0; i < node_count(values); i++)
-		node_set(into->doc, node_ensure_map(into->doc, parent, field), node_key_at(values, i),
-			 node_copy(into->doc, node_value_at(values, i)));
-}
-
-/* A key of one of data and binaryData goes from the other. */
-static void drop_other(struct node *root, const struct node *from, const char *field, const char *other)
-{
-	const struct node *values = node_get(from, field);
-	for (size_t i = 0; i < node_count(values); i++)
-		(void)node_remove(node_get(root, other), node_key_at(values, i));
-}
-
-static void merge_into(struct resource *old, const struct resource *made, bool replace)
-{
-	struct node *root = resource_root(old), *meta = node_get(root, "metadata");
-	const struct node *from = resource_root(made), *from_meta = node_get(from, "metadata");
-	if (replace) {
-		(void)node_remove(root, "data");
-		(void)node_remove(root, "binaryData");
-		(void)node_remove(root, "immutable");
-		(void)node_remove(meta, "labels");
-		(void)node_remove(meta, "annotations");
-		if (node_get(from, "data") != NULL)
-			(void)node_ensure_map(old->doc, root, "data");
-		if (node_get(from, "type") != NULL)
-			node_set_text(old->doc, root, "type", node_text(node_get(from, "type")));
+	for (size_t i = 0; i < node_count(values); i++) {
+		const char *key = node_key_at(values, i);
+		const struct node *value = node_value_at(values, i);
+		if (node_get(node_get(parent, field), key) != NULL || node_get(unless, key) != NULL)
+			continue;
+		struct node *copy = node_is(value, NODE_STRING) ? node_copy(old->doc, value) : node_string(old->doc, node_text_or(value, ""));
+		node_set(old->doc, node_ensure_map(old->doc, parent, field), key, copy);
 	}
-	drop_other(root, from, "data", "binaryData");
-	drop_other(root, from, "binaryData", "data");
-	merge_map(old, root, from, "data");
-	merge_map(old, root, from, "binaryData");
-	merge_map(old, meta, from_meta, "labels");
-	merge_map(old, meta, from_meta, "annotations");
-	if (node_truth(node_get(from, "immutable"), false))
-		node_set(old->doc, root, "immutable", node_bool(old->doc, true));
+}
+
+/* What comes out is the new object under the old one's name, with the old one's labels, annotations and, when merging, data kept. */
+static void merge_into(struct resource *old, const struct resource *made, bool merge)
+{
+	const struct node *before = resource_root(old), *meta_before = node_get(before, "metadata");
+	struct node *root = node_copy(old->doc, resource_root(made)), *meta = node_get(root, "metadata");
+	node_set_text(old->doc, meta, "name", resource_name(old));
+	(void)node_remove(meta, "namespace");
+	node_set_text(old->doc, meta, "namespace", node_text(node_get(meta_before, "namespace")));
+	keep_map(old, meta, meta_before, "labels", NULL);
+	keep_map(old, meta, meta_before, "annotations", NULL);
+	if (merge) {
+		const struct node *made_root = resource_root(made);
+		keep_map(old, root, before, "data", node_get(made_root, "binaryData"));
+		keep_map(old, root, before, "binaryData", node_get(made_root, "data"));
+	}
+	doc_set_root(old->doc, root);
 	old->wants_hash = old->wants_hash && made->wants_hash;
 }
 
@@ -264,7 +255,7 @@ static bool absorb(struct generator *g, struct resource_set *set, struct resourc
 	}
 	bool ok = old != NULL && (merge || replace);
 	if (ok)
-		merge_into(old, made, replace);
+		merge_into(old, made, merge);
 	else if (old != NULL)
 		(void)kustomization_error(g->k, g->err, ERROR_INVALID, g->entry, g->field, "%s exists (%s:%u); behavior must be merge or replace",
 					  buf_text(&id), old->file, old->line);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/wtime.h"
 #include "flink/objects.h"
 #include "flink/spec.h"
 #include "lifecycle/decide.h"
@@ -41,21 +40,20 @@ static bool mark_withheld(struct pass *p, const struct item *item, const struct 
 	return pass_may_act(p) && kube_patch(p->in->kube, &KIND_FLINKDEPLOYMENT, item->ns, item->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
 }
 
-static void read_pod(const struct node *pod, int64_t now_ms, struct gate_input *gate)
+static void read_pod(const struct node *pod, struct gate_input *gate)
 {
 	const struct node *status = node_find(pod, "status/containerStatuses/0/state");
 	const struct node *ended = node_get(status, "terminated");
 	const char *waiting = node_find_text(status, "waiting/reason");
-	const char *created = node_find_text(pod, "metadata/creationTimestamp");
-	int64_t since = now_ms;
-	if (created != NULL)
-		(void)time_parse_ms(created, &since);
-	gate->pod_age_ms = now_ms - since;
 	gate->pod = PREFLIGHT_RUNNING;
 	if (ended != NULL) {
 		gate->pod = PREFLIGHT_DONE;
 		gate->pod_exit = node_integer(node_get(ended, "exitCode"), PREFLIGHT_EXIT_UNCHECKED);
 		gate->pod_message = node_text_or(node_get(ended, "message"), "the preflight container failed");
+	} else if (str_eq(node_find_text(pod, "status/phase"), "Failed")) {
+		gate->pod = PREFLIGHT_DONE; /* ended from outside: evicted, or past its deadline */
+		gate->pod_exit = PREFLIGHT_EXIT_UNCHECKED;
+		gate->pod_message = node_text_or(node_find(pod, "status/reason"), "the preflight pod was ended");
 	} else if (str_eq(waiting, "ImagePullBackOff") || str_eq(waiting, "ErrImagePull") || str_eq(waiting, "InvalidImageName")) {
 		gate->pod = PREFLIGHT_NO_IMAGE;
 		gate->pod_message = node_text_or(node_find(status, "waiting/message"), waiting);
@@ -77,7 +75,7 @@ static bool preflight_see(struct pass *p, const struct item *item, const struct 
 		return false;
 	struct error why;
 	if (kube_get(p->in->kube, &KIND_POD, item->ns, node_find_text(made->pod, "metadata/name"), seen, &why)) {
-		read_pod(doc_root(*seen), p->in->now_ms, gate);
+		read_pod(doc_root(*seen), gate);
 		return true;
 	}
 	gate->pod = why.kind == ERROR_NOT_FOUND ? PREFLIGHT_ABSENT : PREFLIGHT_UNKNOWN;
@@ -152,6 +150,9 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 	struct gate_input gate = { .ledger = &stored->ledger, .digest = digest, .live_digest = live == NULL ? NULL : live_digest,
 				   .retry = decide_annotation(result, "weir.dev/retry"),
 				   .preflight = decide_annotation(result, "weir.dev/preflight") };
+	const struct ledger *l = &stored->ledger;
+	if (strcmp(l->preflight_digest, digest) == 0 && strcmp(l->preflight_result, "running") == 0)
+		gate.pod_age_ms = p->in->now_ms - l->preflight_at; /* by our own clock alone */
 	struct preflight made = { 0 };
 	AUTODOC *seen = NULL;
 	struct gate_output verdict;
@@ -163,8 +164,6 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 			gate_decide(&gate, &verdict);
 	}
 	if (ok && verdict.record) {
-		char said[400];
-		memcpy(said, verdict.message, sizeof said);
 		ok = record_preflight(p, item, stored, digest, &verdict, err);
 		if (ok && !p->in->plan)
 			preflight_remove(p, item, &made);
@@ -175,8 +174,9 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 	} else if (ok && (verdict.gate == GATE_WAIT || verdict.gate == GATE_PREFLIGHT)) {
 		p->pending++;
 		pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name, "%s", verdict.message);
+		struct gate_output running = { .result = "running" };
 		if (verdict.gate == GATE_PREFLIGHT && !p->in->plan)
-			ok = pass_may_act(p) && create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made.configmap, err) &&
+			ok = record_preflight(p, item, stored, digest, &running, err) && pass_may_act(p) && create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made.configmap, err) &&
 			     create_or_kept(p->in->kube, &KIND_POD, item->ns, made.pod, err);
 	} else if (ok) {
 		if (live == NULL || pass_differs(live, result)) {

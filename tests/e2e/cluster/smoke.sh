@@ -12,7 +12,7 @@ holder=
 say() { printf '%6d ms  %s\n' $((($(date +%s%N) - began) / 1000000)) "$*"; }
 fail() {
   say "FAILED: $*"
-  tail -n 20 "$dir"/cluster/log/node.log "$dir"/cluster/pods/*/*.log 2> /dev/null || true
+  tail -n 20 "$cluster"/log/node.log "$cluster"/pods/*/*.log 2> /dev/null || true
   exit 1
 }
 finish() {
@@ -32,13 +32,13 @@ within() {
   done
 }
 
-k() { "$weir" exec --dir "$dir/cluster" -- kubectl "$@"; }
+k() { "$weir" exec --dir "$cluster" -- kubectl "$@"; }
 rest() { k get --raw "/api/v1/namespaces/default/services/smoke-rest:rest/proxy$1" 2> /dev/null; }
 job=00000000000000000000000000000001
 running() { [[ $(rest "/jobs/$job") == *'"state":"RUNNING"'*'"vertices"'*'"status":"RUNNING"'* ]]; }
 count() { rest "/jobs/$job/accumulators" | sed -n 's/.*"name":"count","type":"[A-Za-z]*","value":"\([0-9]*\)".*/\1/p'; }
 counted() { local c; c=$(count) && [ "${c:-0}" -ge "$1" ]; }
-snapshotted() { grep -qs 'COUNT snapshot [1-9]' "$dir"/cluster/pods/default_smoke-taskmanager-*/*.log; }
+snapshotted() { grep -qs 'COUNT snapshot [1-9]' "$cluster"/pods/default_smoke-taskmanager-*/*.log; }
 
 # The processes below a pid, with their start times: together they are unique.
 family() {
@@ -55,15 +55,16 @@ nothing_left() {
 
 # The cluster's parent is a process of its own, to be killed at the end.
 start_cluster() {
-  mkdir -p "$dir/cluster"
+  cluster=$dir/$1
+  mkdir -p "$cluster"
   rm -f "$dir/ready"
   mkfifo "$dir/ready"
-  bash -c '"$1" up --dir "$2" --flink "$3" > "$4"; exit 1' - "$weir" "$dir/cluster" "$version" "$dir/ready" 2> "$dir/up.log" &
+  bash -c '"$1" up --dir "$2" --flink "$3" > "$4"; exit 1' - "$weir" "$cluster" "$version" "$dir/ready" 2> "$dir/up.log" &
   holder=$!
   read -r -t 60 answer < "$dir/ready" && [ "$answer" = ready ] || fail "the cluster is not ready: $(cat "$dir/up.log")"
 }
 
-start_cluster
+start_cluster one
 say "cluster ready"
 minor=${version%.*}
 sed -e "s|STATE_DIR|$dir/state|; s|flink:1.20|flink:$minor|" "$here/examples/native.yaml" > "$dir/native.yaml"
@@ -81,18 +82,18 @@ within 60 counted 300 || fail "the job does not count on"
 
 # A crash of the JobManager: the container starts again, the job goes on from its checkpoint.
 pod=$(k get pods -l component=jobmanager -o 'jsonpath={.items[0].metadata.name}')
-"$weir" ctl --dir "$dir/cluster" kill-pod default "$pod"
+"$weir" ctl --dir "$cluster" kill-pod default "$pod"
 say "JobManager killed"
 restarted() { [ "$(k get pod "$pod" -o 'jsonpath={.status.containerStatuses[0].restartCount}')" = 1 ]; }
 within 30 restarted || fail "the container was not restarted"
-restored() { cat "$dir"/cluster/pods/default_smoke-taskmanager-*/*.log | grep -q 'COUNT start [1-9][0-9]* restored true'; }
+restored() { cat "$cluster"/pods/default_smoke-taskmanager-*/*.log | grep -q 'COUNT start [1-9][0-9]* restored true'; }
 within 120 restored || fail "the job did not recover"
-say "job restored: $(cat "$dir"/cluster/pods/default_smoke-taskmanager-*/*.log | grep -o 'COUNT start [1-9][0-9]* restored true' | tail -1)"
+say "job restored: $(cat "$cluster"/pods/default_smoke-taskmanager-*/*.log | grep -o 'COUNT start [1-9][0-9]* restored true' | tail -1)"
 
 # An outage of the API server: the state is still there.
-"$weir" ctl --dir "$dir/cluster" stop-apiserver
+"$weir" ctl --dir "$cluster" stop-apiserver
 ! k get pods > /dev/null 2>&1 || fail "the API server is still there"
-"$weir" ctl --dir "$dir/cluster" start-apiserver
+"$weir" ctl --dir "$cluster" start-apiserver
 k get deployment smoke > /dev/null || fail "the state is gone"
 say "API server stopped and started"
 within 120 running || fail "the job does not run after the outage"
@@ -102,17 +103,17 @@ gone() { [ -z "$(k get pods -o name 2> /dev/null)" ]; }
 within 60 gone || fail "the pods do not go: $(k get pods)"
 say "application deleted"
 
-family "$(cat "$dir/cluster/pid")" > "$dir/family"
-"$weir" down --dir "$dir/cluster"
+family "$(cat "$cluster/pid")" > "$dir/family"
+"$weir" down --dir "$cluster"
 within 10 nothing_left || fail "processes or mounts are left after down"
 say "cluster down, nothing left of its $(wc -l < "$dir/family") processes"
 wait "$holder" 2> /dev/null || true
 
 # Once more, this time with its parent killed while a pod runs.
-start_cluster
+start_cluster two
 k run sleeper --image=busybox -- sleep 1000 > /dev/null
 k wait --for=condition=Ready pod/sleeper --timeout=30s > /dev/null
-family "$(cat "$dir/cluster/pid")" > "$dir/family"
+family "$(cat "$cluster/pid")" > "$dir/family"
 kill -KILL "$holder"
 wait "$holder" 2> /dev/null || true
 holder=

@@ -143,7 +143,9 @@ func (c *ctr) describe(img *image, env *environment) (*spec.Container, error) {
 	}
 	d.Args = append(append(d.Args, command...), args...)
 	d.UID, d.GID = c.user()
-	d.Mounts = append(d.Mounts, spec.Mount{From: filepath.Join(p.runDir, "hosts"), To: "/etc/hosts"})
+	d.Mounts = append(d.Mounts,
+		spec.Mount{From: filepath.Join(p.runDir, "hosts"), To: "/etc/hosts"},
+		spec.Mount{From: p.n.resolvConf(), To: "/etc/resolv.conf"})
 	for _, m := range c.spec.VolumeMounts {
 		from, ok := p.volumes[m.Name]
 		if !ok {

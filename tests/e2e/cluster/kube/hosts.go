@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -22,6 +23,9 @@ func (n *nodeRunner) hostsLoop() {
 	for range n.hostsDirty {
 		n.hostsMu.Lock()
 		entries := n.serviceEntries()
+		if err := n.writeOwnHosts(entries); err != nil {
+			log.Printf("hosts of the node: %v", err)
+		}
 		for _, p := range n.allPods() {
 			if err := writeHosts(p, entries); err != nil {
 				log.Printf("hosts of %s/%s: %v", p.ns, p.name, err)
@@ -50,34 +54,80 @@ func writeHosts(p *pod, entries []serviceEntry) error {
 	if ip == "" {
 		return nil
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "127.0.0.1 localhost\n%s %s\n", ip, p.hostname)
-	fmt.Fprintf(&b, "%s kubernetes.default.svc kubernetes.default kubernetes.default.svc.cluster.local\n", spec.ServiceIP)
-	for _, e := range entries {
-		fmt.Fprintf(&b, "%s", e.ip)
-		if e.ns == p.ns {
-			fmt.Fprintf(&b, " %s", e.name)
-		}
-		fmt.Fprintf(&b, " %[1]s.%[2]s %[1]s.%[2]s.svc %[1]s.%[2]s.svc.cluster.local\n", e.name, e.ns)
-	}
-	text := b.String()
+	text := fmt.Sprintf("127.0.0.1 localhost\n%s %s\n", ip, p.hostname) + serviceLines(entries, p.ns)
 	if text == p.hostsText {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(p.runDir, "hosts"), os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	// One write, then the cut: a reader never finds an empty file.
-	if _, err := f.WriteAt([]byte(text), 0); err != nil {
-		return err
-	}
-	if err := f.Truncate(int64(len(text))); err != nil {
+	if err := overwrite(filepath.Join(p.runDir, "hosts"), text); err != nil {
 		return err
 	}
 	p.hostsText = text
 	return nil
+}
+
+// serviceLines has the short names of the services in one namespace, and the
+// long ones of all.
+func serviceLines(entries []serviceEntry, ns string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s kubernetes.default.svc kubernetes.default kubernetes.default.svc.cluster.local\n", spec.ServiceIP)
+	for _, e := range entries {
+		b.WriteString(e.ip)
+		if e.ns == ns {
+			b.WriteString(" " + e.name)
+		}
+		fmt.Fprintf(&b, " %[1]s.%[2]s %[1]s.%[2]s.svc %[1]s.%[2]s.svc.cluster.local\n", e.name, e.ns)
+	}
+	return b.String()
+}
+
+// overwrite changes a file in place, in one write and a cut: a reader never
+// finds it empty.
+func overwrite(path, text string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+		return err
+	}
+	return f.Truncate(int64(len(text)))
+}
+
+// setUpNames prepares name resolution. There is no name server, and it must
+// be refused at once: a server that is configured but cannot be reached costs
+// ten seconds for each unknown name or address, and Flink looks up the names
+// of its peers' addresses. What runs beside the pods (weir-cluster exec) gets
+// the same files, by mounts that only the cluster sees.
+func (n *nodeRunner) setUpNames() error {
+	resolv := n.resolvConf()
+	if err := os.WriteFile(resolv, []byte("# No name server here: names are in the hosts file.\noptions timeout:1 attempts:1\n"), 0o644); err != nil {
+		return err
+	}
+	own, err := os.ReadFile("/etc/hosts")
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	n.ownHosts = strings.TrimRight(string(own), "\n") + "\n"
+	if err := n.writeOwnHosts(nil); err != nil {
+		return err
+	}
+	for to, from := range map[string]string{"/etc/hosts": n.ownHostsPath(), "/etc/resolv.conf": resolv} {
+		if _, err := os.Stat(to); err != nil {
+			continue // without such a file, there is none to replace
+		}
+		if err := unix.Mount(from, to, "", unix.MS_BIND, ""); err != nil {
+			return fmt.Errorf("%s: %w", to, err)
+		}
+	}
+	return nil
+}
+
+func (n *nodeRunner) resolvConf() string   { return filepath.Join(n.dir, "run", "resolv.conf") }
+func (n *nodeRunner) ownHostsPath() string { return filepath.Join(n.dir, "run", "hosts") }
+
+func (n *nodeRunner) writeOwnHosts(entries []serviceEntry) error {
+	return overwrite(n.ownHostsPath(), n.ownHosts+serviceLines(entries, ""))
 }
 
 type serviceEntry struct{ ns, name, ip string }

@@ -44,6 +44,7 @@ type nodeRunner struct {
 	frozen  chan struct{}      // nil, or open until the thaw
 
 	hostsMu    sync.Mutex
+	ownHosts   string // the machine's own hosts file
 	hostsDirty chan struct{}
 }
 
@@ -89,6 +90,9 @@ func (n *nodeRunner) start(ctx context.Context) error {
 	}
 	if err := unix.Mount("tmpfs", run, "tmpfs", 0, "mode=755"); err != nil {
 		return fmt.Errorf("%s: %w", run, err)
+	}
+	if err := n.setUpNames(); err != nil {
+		return err
 	}
 	if err := setUpNetwork(); err != nil {
 		return fmt.Errorf("network: %w", err)
