@@ -8,16 +8,15 @@
 #include "base/doc_private.h"
 #include "base/mem.h"
 
-
 /* An open list or map. */
 struct frame {
 	struct node *node;
-	struct node *merge;  /* a list of what `<<` named, or NULL */
-	char *key;           /* the key whose value comes next, or NULL */
+	struct node *merge; /* a list of what `<<` named, or NULL */
+	char *key;	    /* the key whose value comes next, or NULL */
 	unsigned key_line;
-	bool merging;        /* that key is `<<` */
+	bool merging; /* that key is `<<` */
 	unsigned merge_line;
-	size_t anchor;       /* number of its anchor + 1, or 0 */
+	size_t anchor; /* number of its anchor + 1, or 0 */
 	size_t nodes_before, text_before;
 	unsigned *lines; /* of the keys, by entry */
 	size_t lines_cap;
@@ -25,7 +24,7 @@ struct frame {
 
 struct anchor {
 	char *name;
-	struct node *node; /* NULL while it is open */
+	struct node *node;  /* NULL while it is open */
 	size_t nodes, text; /* its size, to count what an alias adds */
 };
 
@@ -63,7 +62,8 @@ static bool count_in(struct reader *r, size_t nodes, size_t text, unsigned line)
 	if (r->nodes > r->max.nodes)
 		return error_set(r->err, ERROR_LIMIT, "%s:%u: YAML: more than %zu values (aliases expanded)", r->file, line, r->max.nodes);
 	if (r->text > r->max.bytes)
-		return error_set(r->err, ERROR_LIMIT, "%s:%u: YAML: more than %zu bytes of text (aliases expanded)", r->file, line, r->max.bytes);
+		return error_set(r->err, ERROR_LIMIT, "%s:%u: YAML: more than %zu bytes of text (aliases expanded)", r->file, line,
+				 r->max.bytes);
 	return true;
 }
 
@@ -154,7 +154,8 @@ static bool put_key(struct reader *r, struct frame *f, struct node *n, bool plai
 				 node_kind_name(node_kind(n)));
 	f->merging = plain && strcmp(key, "<<") == 0;
 	if (f->merging && f->merge != NULL)
-		return error_set(r->err, ERROR_INVALID, "%s:%u: YAML: key \"<<\" was already given at line %u", r->file, line, f->merge_line);
+		return error_set(r->err, ERROR_INVALID, "%s:%u: YAML: key \"<<\" was already given at line %u", r->file, line,
+				 f->merge_line);
 	if (f->merging)
 		f->merge_line = line;
 	else if (node_get(f->node, key) != NULL)
@@ -263,8 +264,9 @@ static bool on_open(struct reader *r, enum node_kind kind, const yaml_char_t *an
 		r->frames_cap = r->frames_cap == 0 ? 16 : r->frames_cap * 2;
 		r->frames = mem_grow(r->frames, r->frames_cap, sizeof *r->frames);
 	}
-	r->frames[r->depth++] = (struct frame){ .node = node_of_line(r->doc, kind, line), .anchor = anchor_open(r, anchor),
-						.nodes_before = nodes, .text_before = text };
+	r->frames[r->depth++] = (struct frame){
+		.node = node_of_line(r->doc, kind, line), .anchor = anchor_open(r, anchor), .nodes_before = nodes, .text_before = text
+	};
 	return true;
 }
 
@@ -339,7 +341,8 @@ static bool on_event(struct reader *r, const yaml_event_t *e, bool *empty)
 	case YAML_ALIAS_EVENT:
 		return on_alias(r, e);
 	case YAML_SCALAR_EVENT:
-		if (r->depth > 0 || e->data.scalar.length > 0 || e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || e->data.scalar.tag != NULL)
+		if (r->depth > 0 || e->data.scalar.length > 0 || e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE ||
+		    e->data.scalar.tag != NULL)
 			*empty = false;
 		return on_scalar(r, e);
 	case YAML_SEQUENCE_START_EVENT:
@@ -356,12 +359,15 @@ static bool on_event(struct reader *r, const yaml_event_t *e, bool *empty)
 	}
 }
 
-bool yaml_parse(const char *text, size_t len, const char *file, enum yaml_dialect dialect, const struct doc_limits *limits, struct doc ***docs,
-		size_t *count, struct error *err)
+bool yaml_parse(const char *text, size_t len, const char *file, enum yaml_dialect dialect, const struct doc_limits *limits,
+		struct doc ***docs, size_t *count, struct error *err)
 {
 	struct doc_limits l = limits == NULL ? (struct doc_limits){ 0 } : *limits;
-	struct reader r = { .file = file == NULL ? "" : file, .dialect = dialect, .err = err,
-			    .max = { .bytes = l.bytes == 0 ? (size_t)16 << 20 : l.bytes, .nodes = l.nodes == 0 ? 1000000 : l.nodes,
+	struct reader r = { .file = file == NULL ? "" : file,
+			    .dialect = dialect,
+			    .err = err,
+			    .max = { .bytes = l.bytes == 0 ? (size_t)16 << 20 : l.bytes,
+				     .nodes = l.nodes == 0 ? 1000000 : l.nodes,
 				     .depth = l.depth == 0 ? 200 : l.depth } };
 	if (len > r.max.bytes)
 		return error_set(err, ERROR_LIMIT, "%s: %zu bytes, more than %zu", r.file, len, r.max.bytes);

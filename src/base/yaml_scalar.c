@@ -93,7 +93,8 @@ static bool read_date(const char *s, struct buf *out)
 	const char *part = "";
 	if (*p != '\0') {
 		char between = *p;
-		if ((between != 'T' && between != 't' && between != ' ') || sscanf(p + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) != 3)
+		if ((between != 'T' && between != 't' && between != ' ') ||
+		    sscanf(p + 1, "%2d:%2d:%2d%n", &hour, &minute, &second, &used) != 3)
 			return false;
 		if (strpbrk(p + 1, "+-") == p + 1 || hour > 23 || minute > 59 || second > 59)
 			return false;
@@ -171,7 +172,8 @@ struct node *yaml_resolve(struct doc *doc, const char *text, size_t len, enum ya
 		const char *behind = text + (*text == '-' || *text == '+');
 		static const char *const not_numbers[] = { ".inf", ".Inf", ".INF", ".nan", ".NaN", ".NAN", NULL };
 		if (n == NULL && one_of(behind, not_numbers)) {
-			(void)error_set(err, ERROR_INVALID, "line %u: '%s' cannot be carried by JSON; quote it to make it a string", line, text);
+			(void)error_set(err, ERROR_INVALID, "line %u: '%s' cannot be carried by JSON; quote it to make it a string", line,
+					text);
 			return NULL;
 		}
 		if (n == NULL && strchr("+-.0123456789", *text) != NULL)

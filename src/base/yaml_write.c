@@ -1,6 +1,6 @@
 /*
- * The document model into block YAML, through libyaml's emitter: two blanks, lists at the column of their key, 80 columns. A string is plain
- * where no reader, YAML 1.1 or 1.2, would take it for anything else.
+ * The document model into block YAML, through libyaml's emitter: two blanks, lists at the column of their key, 80 columns. A string is
+ * plain where no reader, YAML 1.1 or 1.2, would take it for anything else.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +45,11 @@ static void put_utf8_only(struct buf *out, const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	for (size_t i = 0; i < len;) {
-		size_t n = s[i] < 0x80 ? 1 : s[i] >= 0xc2 && s[i] < 0xe0 ? 2 : s[i] >= 0xe0 && s[i] < 0xf0 ? 3 : s[i] >= 0xf0 && s[i] < 0xf5 ? 4 : 0;
+		size_t n = s[i] < 0x80			 ? 1
+			   : s[i] >= 0xc2 && s[i] < 0xe0 ? 2
+			   : s[i] >= 0xe0 && s[i] < 0xf0 ? 3
+			   : s[i] >= 0xf0 && s[i] < 0xf5 ? 4
+							 : 0;
 		bool good = n > 0 && i + n <= len;
 		for (size_t k = 1; good && k < n; k++)
 			good = (s[i + k] & 0xc0) == 0x80;

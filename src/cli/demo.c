@@ -104,7 +104,7 @@ static bool start_agent(struct demo *d, struct error *err)
 	if (wait_for(start(init, NULL)) != 0)
 		return error_set(err, ERROR_INVALID, "git init failed: is git installed?");
 	char *agent[] = { d->self,	 "agent",      "--repo",     url,	    "--branch",	     "main", "--path", "orders", "--kubeconfig", d->kubeconfig,
-			  "--interval", "500ms", "--cache-dir", cache, "--stable-after", "2s",   "--start-deadline", "60s", NULL };
+			  "--interval", "500ms", "--cache-dir", cache, "--stable-after", "1s",   "--start-deadline", "60s", NULL };
 	d->agent = start(agent, d->log);
 	return d->agent > 0 || error_set(err, ERROR_BUG, "fork: %s", strerror(errno));
 }
@@ -142,7 +142,7 @@ static int run(struct demo *d, const struct cli_options *options, struct sim *si
 {
 	struct error err;
 	uint16_t port = 0;
-	if (!sim_serve(sim, "127.0.0.1", 0, 1.0, &port, &err) || !prepare(d, options, port, &err) || !start_agent(d, &err))
+	if (!sim_serve(sim, "127.0.0.1", 0, 2.0, &port, &err) || !prepare(d, options, port, &err) || !start_agent(d, &err))
 		return cli_fail(&err);
 	int code = tell(d);
 	if (code != 0)

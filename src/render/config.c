@@ -31,7 +31,8 @@ static bool check_keys(const char *file, const struct node *map, const char *con
 
 static struct gvk type_of(const struct node *n)
 {
-	const char *group = node_text(node_get(n, "group")), *version = node_text(node_get(n, "version")), *kind = node_text(node_get(n, "kind"));
+	const char *group = node_text(node_get(n, "group")), *version = node_text(node_get(n, "version")),
+		   *kind = node_text(node_get(n, "kind"));
 	return (struct gvk){ group == NULL || *group == '\0' ? NULL : group, version == NULL || *version == '\0' ? NULL : version,
 			     kind == NULL || *kind == '\0' ? NULL : kind };
 }
@@ -89,9 +90,15 @@ bool config_load(const struct kustomization *k, struct node *root, const char *f
 		const char *name;
 		struct field_specs *specs;
 	} parts[] = {
-		{ "images", &c->images }, { "replicas", &c->replicas }, { "commonLabels", &c->common_labels }, { "labels", &c->labels },
-		{ "templateLabels", &c->template_labels }, { "commonAnnotations", &c->annotations }, { "namePrefix", &c->name_prefix },
-		{ "nameSuffix", &c->name_suffix }, { "namespace", &c->namespaces },
+		{ "images", &c->images },
+		{ "replicas", &c->replicas },
+		{ "commonLabels", &c->common_labels },
+		{ "labels", &c->labels },
+		{ "templateLabels", &c->template_labels },
+		{ "commonAnnotations", &c->annotations },
+		{ "namePrefix", &c->name_prefix },
+		{ "nameSuffix", &c->name_suffix },
+		{ "namespace", &c->namespaces },
 	};
 	for (size_t i = 0; i < node_count(root); i++) {
 		const char *key = node_key_at(root, i);
@@ -112,7 +119,6 @@ bool config_load(const struct kustomization *k, struct node *root, const char *f
 	}
 	return true;
 }
-
 
 static bool same_spec(const struct field_spec *a, const struct field_spec *b)
 {
@@ -148,8 +154,8 @@ void config_merge(struct config *into, const struct config *from)
 
 void config_free(struct config *c)
 {
-	struct field_specs *const lists[] = { &c->images, &c->replicas, &c->common_labels, &c->labels, &c->template_labels,
-					      &c->annotations, &c->name_prefix, &c->name_suffix, &c->namespaces };
+	struct field_specs *const lists[] = { &c->images,      &c->replicas,	&c->common_labels, &c->labels,	  &c->template_labels,
+					      &c->annotations, &c->name_prefix, &c->name_suffix,   &c->namespaces };
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->items);
 	free(c->references);

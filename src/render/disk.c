@@ -1,6 +1,6 @@
 /*
- * A directory on disk as a tree, with the directories outside of it that its kustomization files name, and theirs. Paths in the tree begin at
- * the lowest directory that holds them all.
+ * A directory on disk as a tree, with the directories outside of it that its kustomization files name, and theirs. Paths in the tree
+ * begin at the lowest directory that holds them all.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -37,8 +37,8 @@ bool place_error(const struct place *p, const char *expected, struct error *err)
 {
 	const struct resource *r = p->resource;
 	unsigned line = node_line(p->node) != 0 ? node_line(p->node) : r->line;
-	return error_set(err, ERROR_INVALID, "%s:%u: %s/%s: %s: expected %s, found a %s", r->file, line, resource_kind(r), resource_name(r), p->path,
-			 expected, node_kind_name(node_kind(p->node)));
+	return error_set(err, ERROR_INVALID, "%s:%u: %s/%s: %s: expected %s, found a %s", r->file, line, resource_kind(r), resource_name(r),
+			 p->path, expected, node_kind_name(node_kind(p->node)));
 }
 
 static bool split(struct walk *w, const char *path, const struct resource *r)

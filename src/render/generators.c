@@ -24,7 +24,11 @@ static bool is_utf8(const char *text, size_t len)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	for (size_t i = 0; i < len;) {
-		size_t n = s[i] < 0x80 ? 1 : s[i] >= 0xc2 && s[i] < 0xe0 ? 2 : s[i] >= 0xe0 && s[i] < 0xf0 ? 3 : s[i] >= 0xf0 && s[i] < 0xf5 ? 4 : 0;
+		size_t n = s[i] < 0x80			 ? 1
+			   : s[i] >= 0xc2 && s[i] < 0xe0 ? 2
+			   : s[i] >= 0xe0 && s[i] < 0xf0 ? 3
+			   : s[i] >= 0xf0 && s[i] < 0xf5 ? 4
+							 : 0;
 		if (n == 0 || i + n > len)
 			return false;
 		for (size_t k = 1; k < n; k++)
@@ -214,7 +218,8 @@ static void keep_map(struct resource *old, struct node *parent, const struct nod
 		const struct node *value = node_value_at(values, i);
 		if (node_get(node_get(parent, field), key) != NULL || node_get(unless, key) != NULL)
 			continue;
-		struct node *copy = node_is(value, NODE_STRING) ? node_copy(old->doc, value) : node_string(old->doc, node_text_or(value, ""));
+		struct node *copy =
+			node_is(value, NODE_STRING) ? node_copy(old->doc, value) : node_string(old->doc, node_text_or(value, ""));
 		node_set(old->doc, node_ensure_map(old->doc, parent, field), key, copy);
 	}
 }
@@ -257,8 +262,8 @@ static bool absorb(struct generator *g, struct resource_set *set, struct resourc
 	if (ok)
 		merge_into(old, made, merge);
 	else if (old != NULL)
-		(void)kustomization_error(g->k, g->err, ERROR_INVALID, g->entry, g->field, "%s exists (%s:%u); behavior must be merge or replace",
-					  buf_text(&id), old->file, old->line);
+		(void)kustomization_error(g->k, g->err, ERROR_INVALID, g->entry, g->field,
+					  "%s exists (%s:%u); behavior must be merge or replace", buf_text(&id), old->file, old->line);
 	else
 		(void)bad(g, g->entry, buf_text(&id), " does not exist; cannot merge or replace");
 	resource_free(made);
@@ -271,7 +276,9 @@ bool generators_run(const struct kustomization *k, struct resource_set *set, str
 	for (size_t f = 0; f < ARRAY_SIZE(fields); f++) {
 		const struct node *list = node_get(k->root, fields[f]);
 		for (size_t i = 0; i < node_count(list); i++) {
-			struct generator g = { .k = k, .entry = node_at(list, i), .field = fields[f], .secret = f == 1, .doc = doc_new(), .err = err };
+			struct generator g = {
+				.k = k, .entry = node_at(list, i), .field = fields[f], .secret = f == 1, .doc = doc_new(), .err = err
+			};
 			struct resource *made = make(&g);
 			doc_free(g.doc);
 			if (made == NULL || !absorb(&g, set, made))

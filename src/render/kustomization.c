@@ -114,7 +114,8 @@ static bool check_kind(const struct kustomization *k, bool component, struct err
 	if (given != NULL && strcmp(node_text_or(given, ""), api) != 0)
 		return kustomization_error(k, err, ERROR_INVALID, given, "apiVersion", "expected %s", api);
 	if (component && !is_component)
-		return kustomization_error(k, err, ERROR_INVALID, k->root, "kind", "expected Component, as this directory is listed under components");
+		return kustomization_error(k, err, ERROR_INVALID, k->root, "kind",
+					   "expected Component, as this directory is listed under components");
 	size_t fields = node_count(k->root);
 	fields -= (size_t)(node_get(k->root, "kind") != NULL) + (size_t)(node_get(k->root, "apiVersion") != NULL);
 	return fields > 0 || error_set(err, ERROR_INVALID, "%s: is empty", k->file);
@@ -122,8 +123,8 @@ static bool check_kind(const struct kustomization *k, bool component, struct err
 
 static bool looks_remote(const char *name)
 {
-	return strstr(name, "://") != NULL || str_starts(name, "git@") || str_starts(name, "github.com/") || strstr(name, "?ref=") != NULL ||
-	       str_starts(name, "git::") || strstr(name, ".git//") != NULL;
+	return strstr(name, "://") != NULL || str_starts(name, "git@") || str_starts(name, "github.com/") ||
+	       strstr(name, "?ref=") != NULL || str_starts(name, "git::") || strstr(name, ".git//") != NULL;
 }
 
 static bool run(struct build *b, const char *dir, const struct chain *up, bool component, struct config *config, struct resource_set *set,
@@ -134,7 +135,8 @@ static bool run_base(struct build *b, const struct kustomization *k, const struc
 {
 	for (const struct chain *c = chain; c != NULL; c = c->up)
 		if (path_is_below(c->dir, dir))
-			return kustomization_error(k, err, ERROR_INVALID, at, field, "cycle: '%s' contains '%s', which is being built", dir, c->dir);
+			return kustomization_error(k, err, ERROR_INVALID, at, field, "cycle: '%s' contains '%s', which is being built", dir,
+						   c->dir);
 	if (++b->bases > b->max_bases)
 		return kustomization_error(k, err, ERROR_LIMIT, at, field, "more than %zu directories to build", b->max_bases);
 	if (strcmp(field, "components") == 0)
@@ -159,9 +161,11 @@ static bool add_entry(struct build *b, const struct kustomization *k, const stru
 	AUTOFREE char *path = path_join(k->dir, name);
 	bool known = path != NULL && (tree_file(k->tree, path) != NULL || tree_has_directory(k->tree, path));
 	if (!known && looks_remote(name))
-		return kustomization_error(k, err, ERROR_UNSUPPORTED, at, field, "'%s' is remote; nothing is fetched, copy it into the tree", name);
+		return kustomization_error(k, err, ERROR_UNSUPPORTED, at, field,
+					   "'%s' is remote; nothing is fetched, copy it into the tree", name);
 	if (*name == '/')
-		return kustomization_error(k, err, ERROR_INVALID, at, field, "'%s' is an absolute path, expected one from this directory", name);
+		return kustomization_error(k, err, ERROR_INVALID, at, field, "'%s' is an absolute path, expected one from this directory",
+					   name);
 	if (path == NULL)
 		return kustomization_error(k, err, ERROR_INVALID, at, field, "'%s' leads out of the tree", name);
 	if (tree_file(k->tree, path) != NULL) {
@@ -176,13 +180,14 @@ static bool add_entry(struct build *b, const struct kustomization *k, const stru
 		return not_there(k, at, field, path, err);
 	struct error why = ERROR_INIT;
 	if (tree_kustomization(k->tree, path, &why) == NULL && why.kind == ERROR_NONE)
-		return kustomization_error(k, err, ERROR_INVALID, at, field,
-					   "unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '%s'", path);
+		return kustomization_error(
+			k, err, ERROR_INVALID, at, field,
+			"unable to find one of 'kustomization.yaml', 'kustomization.yml' or 'Kustomization' in directory '%s'", path);
 	return run_base(b, k, at, field, path, chain, set, err);
 }
 
-static bool add_entries(struct build *b, const struct kustomization *k, const char *field, const struct chain *chain, struct resource_set *set,
-			struct error *err)
+static bool add_entries(struct build *b, const struct kustomization *k, const char *field, const struct chain *chain,
+			struct resource_set *set, struct error *err)
 {
 	const struct node *list = node_get(k->root, field);
 	for (size_t i = 0; i < node_count(list); i++)
@@ -207,8 +212,8 @@ static bool load_configurations(struct build *b, const struct kustomization *k, 
 static bool transform(const struct kustomization *k, struct resource_set *set, struct error *err)
 {
 	typedef bool (*step)(const struct kustomization *, struct resource_set *, struct error *);
-	static const step steps[] = { patches_strategic, patches_apply, transform_namespace, transform_prefix, transform_labels,
-				      transform_annotations, patches_json6902, transform_replicas, transform_images };
+	static const step steps[] = { patches_strategic,     patches_apply,    transform_namespace, transform_prefix, transform_labels,
+				      transform_annotations, patches_json6902, transform_replicas,  transform_images };
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
 		if (!steps[i](k, set, err))
 			return false;
@@ -258,13 +263,23 @@ static void drop_local_config(struct resource_set *set)
 static void strip_internal(struct resource_set *set)
 {
 	static const char *const names[] = {
-		"internal.config.kubernetes.io/previousKinds", "internal.config.kubernetes.io/previousNames",
-		"internal.config.kubernetes.io/previousNamespaces", "internal.config.kubernetes.io/prefixes",
-		"internal.config.kubernetes.io/suffixes", "internal.config.kubernetes.io/refBy",
-		"internal.config.kubernetes.io/generatorBehavior", "internal.config.kubernetes.io/needsHashSuffix",
-		"internal.config.kubernetes.io/allowNameChange", "internal.config.kubernetes.io/allowKindChange",
-		"internal.config.kubernetes.io/path", "internal.config.kubernetes.io/index", "internal.config.kubernetes.io/seqindent",
-		"internal.config.kubernetes.io/id", "config.kubernetes.io/path", "config.kubernetes.io/index", "config.kubernetes.io/id",
+		"internal.config.kubernetes.io/previousKinds",
+		"internal.config.kubernetes.io/previousNames",
+		"internal.config.kubernetes.io/previousNamespaces",
+		"internal.config.kubernetes.io/prefixes",
+		"internal.config.kubernetes.io/suffixes",
+		"internal.config.kubernetes.io/refBy",
+		"internal.config.kubernetes.io/generatorBehavior",
+		"internal.config.kubernetes.io/needsHashSuffix",
+		"internal.config.kubernetes.io/allowNameChange",
+		"internal.config.kubernetes.io/allowKindChange",
+		"internal.config.kubernetes.io/path",
+		"internal.config.kubernetes.io/index",
+		"internal.config.kubernetes.io/seqindent",
+		"internal.config.kubernetes.io/id",
+		"config.kubernetes.io/path",
+		"config.kubernetes.io/index",
+		"config.kubernetes.io/id",
 	};
 	for (size_t i = 0; i < set->count; i++) {
 		struct node *meta = node_get(resource_root(set->items[i]), "metadata");
@@ -287,7 +302,8 @@ static bool sort(const struct render_tree *tree, const char *dir, struct build *
 	if (strcmp(order, "legacy") != 0 && strcmp(order, "fifo") != 0)
 		return kustomization_error(&k, err, ERROR_INVALID, options, "sortOptions.order", "must be one of [fifo, legacy]");
 	if (strcmp(order, "fifo") == 0)
-		return legacy == NULL || kustomization_error(&k, err, ERROR_INVALID, legacy, "sortOptions.legacySortOptions", "only for order legacy");
+		return legacy == NULL ||
+		       kustomization_error(&k, err, ERROR_INVALID, legacy, "sortOptions.legacySortOptions", "only for order legacy");
 	AUTODOC *scratch = doc_new();
 	const struct node *first = node_get(legacy, "orderFirst"), *last = node_get(legacy, "orderLast");
 	set_sort_legacy(set, legacy != NULL && first == NULL ? node_list(scratch) : first,

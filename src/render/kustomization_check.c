@@ -15,40 +15,57 @@ struct field {
 };
 
 static const struct field spec_fields[] = {
-	{ "group", TEXT, NULL }, { "version", TEXT, NULL }, { "kind", TEXT, NULL }, { "path", TEXT, NULL }, { "create", BOOLEAN, NULL },
-	{ NULL, TEXT, NULL },
+	{ "group", TEXT, NULL }, { "version", TEXT, NULL },   { "kind", TEXT, NULL },
+	{ "path", TEXT, NULL },	 { "create", BOOLEAN, NULL }, { NULL, TEXT, NULL },
 };
 static const struct field label_fields[] = {
-	{ "pairs", TEXT_MAP, NULL }, { "includeSelectors", BOOLEAN, NULL }, { "includeTemplates", BOOLEAN, NULL },
-	{ "fields", STRUCTS, spec_fields }, { NULL, TEXT, NULL },
+	{ "pairs", TEXT_MAP, NULL },
+	{ "includeSelectors", BOOLEAN, NULL },
+	{ "includeTemplates", BOOLEAN, NULL },
+	{ "fields", STRUCTS, spec_fields },
+	{ NULL, TEXT, NULL },
 };
 static const struct field image_fields[] = {
-	{ "name", TEXT, NULL }, { "newName", TEXT, NULL }, { "newTag", TEXT, NULL }, { "digest", TEXT, NULL }, { "tagSuffix", TEXT, NULL },
-	{ NULL, TEXT, NULL },
+	{ "name", TEXT, NULL },	  { "newName", TEXT, NULL },   { "newTag", TEXT, NULL },
+	{ "digest", TEXT, NULL }, { "tagSuffix", TEXT, NULL }, { NULL, TEXT, NULL },
 };
 static const struct field replica_fields[] = { { "name", TEXT, NULL }, { "count", INTEGER, NULL }, { NULL, TEXT, NULL } };
 static const struct field target_fields[] = {
-	{ "group", TEXT, NULL }, { "version", TEXT, NULL }, { "kind", TEXT, NULL }, { "name", TEXT, NULL }, { "namespace", TEXT, NULL },
-	{ "labelSelector", TEXT, NULL }, { "annotationSelector", TEXT, NULL }, { NULL, TEXT, NULL },
+	{ "group", TEXT, NULL },
+	{ "version", TEXT, NULL },
+	{ "kind", TEXT, NULL },
+	{ "name", TEXT, NULL },
+	{ "namespace", TEXT, NULL },
+	{ "labelSelector", TEXT, NULL },
+	{ "annotationSelector", TEXT, NULL },
+	{ NULL, TEXT, NULL },
 };
 static const struct field patch_fields[] = {
-	{ "path", TEXT, NULL }, { "patch", TEXT, NULL }, { "target", STRUCT, target_fields }, { "options", ANYTHING, NULL }, { NULL, TEXT, NULL },
+	{ "path", TEXT, NULL },	       { "patch", TEXT, NULL }, { "target", STRUCT, target_fields },
+	{ "options", ANYTHING, NULL }, { NULL, TEXT, NULL },
 };
 static const struct field option_fields[] = {
-	{ "labels", TEXT_MAP, NULL }, { "annotations", TEXT_MAP, NULL }, { "disableNameSuffixHash", BOOLEAN, NULL }, { "immutable", BOOLEAN, NULL },
+	{ "labels", TEXT_MAP, NULL },
+	{ "annotations", TEXT_MAP, NULL },
+	{ "disableNameSuffixHash", BOOLEAN, NULL },
+	{ "immutable", BOOLEAN, NULL },
 	{ NULL, TEXT, NULL },
 };
 static const struct field config_map_fields[] = {
-	{ "name", TEXT, NULL }, { "namespace", TEXT, NULL }, { "behavior", TEXT, NULL }, { "literals", TEXTS, NULL }, { "files", TEXTS, NULL },
-	{ "envs", TEXTS, NULL }, { "env", TEXT, NULL }, { "options", STRUCT, option_fields }, { NULL, TEXT, NULL },
+	{ "name", TEXT, NULL },	  { "namespace", TEXT, NULL }, { "behavior", TEXT, NULL }, { "literals", TEXTS, NULL },
+	{ "files", TEXTS, NULL }, { "envs", TEXTS, NULL },     { "env", TEXT, NULL },	   { "options", STRUCT, option_fields },
+	{ NULL, TEXT, NULL },
 };
 static const struct field secret_fields[] = {
-	{ "name", TEXT, NULL }, { "namespace", TEXT, NULL }, { "behavior", TEXT, NULL }, { "literals", TEXTS, NULL }, { "files", TEXTS, NULL },
-	{ "envs", TEXTS, NULL }, { "env", TEXT, NULL }, { "options", STRUCT, option_fields }, { "type", TEXT, NULL }, { NULL, TEXT, NULL },
+	{ "name", TEXT, NULL },	  { "namespace", TEXT, NULL }, { "behavior", TEXT, NULL }, { "literals", TEXTS, NULL },
+	{ "files", TEXTS, NULL }, { "envs", TEXTS, NULL },     { "env", TEXT, NULL },	   { "options", STRUCT, option_fields },
+	{ "type", TEXT, NULL },	  { NULL, TEXT, NULL },
 };
 static const struct field legacy_fields[] = { { "orderFirst", TEXTS, NULL }, { "orderLast", TEXTS, NULL }, { NULL, TEXT, NULL } };
 static const struct field sort_fields[] = {
-	{ "order", TEXT, NULL }, { "legacySortOptions", STRUCT, legacy_fields }, { NULL, TEXT, NULL },
+	{ "order", TEXT, NULL },
+	{ "legacySortOptions", STRUCT, legacy_fields },
+	{ NULL, TEXT, NULL },
 };
 static const struct field top_fields[] = {
 	{ "apiVersion", TEXT, NULL },
@@ -92,8 +109,8 @@ static bool wrong(const char *file, const struct node *n, const char *path, cons
 {
 	enum node_kind kind = node_kind(n);
 	bool quote = strncmp(expected, "a string", 8) == 0 && (kind == NODE_BOOL || kind == NODE_NUMBER);
-	return error_set(err, ERROR_INVALID, "%s:%u: %s: expected %s, found a %s%s", file, node_line(n), path, expected, node_kind_name(kind),
-			 quote ? "; quote it" : "");
+	return error_set(err, ERROR_INVALID, "%s:%u: %s: expected %s, found a %s%s", file, node_line(n), path, expected,
+			 node_kind_name(kind), quote ? "; quote it" : "");
 }
 
 static bool check_struct(const char *file, struct node *n, const struct field *fields, const char *path, struct error *err);
@@ -158,7 +175,8 @@ static bool check_struct(const char *file, struct node *n, const struct field *f
 		if (f->name == NULL)
 			return error_set(err, ERROR_INVALID, "%s:%u: %s: unknown field", file, node_line(node_value_at(n, i)), at);
 		if (strcmp(f->name, key) != 0 && node_get(n, f->name) != NULL)
-			return error_set(err, ERROR_INVALID, "%s:%u: %s: this field is given twice", file, node_line(node_value_at(n, i)), at);
+			return error_set(err, ERROR_INVALID, "%s:%u: %s: this field is given twice", file, node_line(node_value_at(n, i)),
+					 at);
 		if (!check_field(file, node_value_at(n, i), f, at, err))
 			return false;
 		if (strcmp(f->name, key) != 0)

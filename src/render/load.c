@@ -9,7 +9,8 @@
 bool load_check_kind(const struct render_file *file, struct error *err)
 {
 	if (file->kind == RENDER_SYMLINK)
-		return error_set(err, ERROR_UNSUPPORTED, "%s: is a symbolic link; links are not followed, name the file itself", file->path);
+		return error_set(err, ERROR_UNSUPPORTED, "%s: is a symbolic link; links are not followed, name the file itself",
+				 file->path);
 	if (file->kind == RENDER_SUBMODULE)
 		return error_set(err, ERROR_UNSUPPORTED, "%s: is a git submodule; submodules are not fetched", file->path);
 	return true;

@@ -5,7 +5,7 @@
 #include "render/resource.h"
 
 struct load_rules {
-	size_t bytes, objects;   /* maxima */
+	size_t bytes, objects; /* maxima */
 	bool need_api_version;
 	bool need_name;
 	bool is_patch; /* nulls among annotations mean removal */

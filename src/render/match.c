@@ -22,7 +22,8 @@ static bool translate(const char *pattern, struct buf *out, struct error *err)
 			if (in_set && *p == '\\' && p[1] != '\0') {
 				const char *set = p[1] == 'd' ? "0-9" : p[1] == 'w' ? "[:alnum:]_" : p[1] == 's' ? "[:space:]" : NULL;
 				if (set == NULL && strchr(".-+*?(){}|^$/", p[1]) == NULL)
-					return error_set(err, ERROR_UNSUPPORTED, "expression '%s': \\%c in a set is not supported", pattern, p[1]);
+					return error_set(err, ERROR_UNSUPPORTED, "expression '%s': \\%c in a set is not supported", pattern,
+							 p[1]);
 				if (set != NULL)
 					buf_puts(out, set);
 				else
@@ -38,7 +39,8 @@ static bool translate(const char *pattern, struct buf *out, struct error *err)
 			if (set != NULL)
 				buf_puts(out, set);
 			else if (*p == '\0' || isalnum((unsigned char)*p))
-				return error_set(err, ERROR_UNSUPPORTED, "expression '%s': \\%c is not supported", pattern, *p == '\0' ? ' ' : *p);
+				return error_set(err, ERROR_UNSUPPORTED, "expression '%s': \\%c is not supported", pattern,
+						 *p == '\0' ? ' ' : *p);
 			else
 				buf_printf(out, "\\%c", *p);
 		} else if (*p == '(' && p[1] == '?') {

@@ -35,8 +35,14 @@ static const struct {
 	{ "ReplicationController", NULL, "spec/template/spec" },
 };
 
-#define CONFIG_MAP { "", "v1", "ConfigMap" }
-#define SECRET { "", "v1", "Secret" }
+#define CONFIG_MAP                    \
+	{                             \
+		"", "v1", "ConfigMap" \
+	}
+#define SECRET                     \
+	{                          \
+		"", "v1", "Secret" \
+	}
 
 static const struct {
 	struct gvk target;
@@ -61,11 +67,20 @@ static const struct {
 	{ { "scheduling.k8s.io", "v1", "PriorityClass" }, RUNNERS, "priorityClassName" },
 };
 
-#define RBAC "rbac.authorization.k8s.io"
+#define RBAC	  "rbac.authorization.k8s.io"
 #define ADMISSION "admissionregistration.k8s.io"
-#define IN(kind_, path_) { { NULL, NULL, kind_ }, path_, false }
-#define IN_GROUP(group_, kind_, path_) { { group_, NULL, kind_ }, path_, false }
-#define SERVICE { "", "v1", "Service" }
+#define IN(kind_, path_)                            \
+	{                                           \
+		{ NULL, NULL, kind_ }, path_, false \
+	}
+#define IN_GROUP(group_, kind_, path_)                \
+	{                                             \
+		{ group_, NULL, kind_ }, path_, false \
+	}
+#define SERVICE                     \
+	{                           \
+		"", "v1", "Service" \
+	}
 
 static const struct name_reference elsewhere[] = {
 	{ { NULL, NULL, "Deployment" }, IN("HorizontalPodAutoscaler", "spec/scaleTargetRef/name") },
@@ -135,7 +150,8 @@ static int by_name(const void *a, const void *b)
 
 static bool had_type(const struct resource *r, const struct gvk *type)
 {
-	if ((type->group != NULL && strcmp(type->group, r->group) != 0) || (type->version != NULL && strcmp(type->version, r->version) != 0))
+	if ((type->group != NULL && strcmp(type->group, r->group) != 0) ||
+	    (type->version != NULL && strcmp(type->version, r->version) != 0))
 		return false;
 	for (size_t i = 0; i < r->old_count; i++)
 		if (type->kind == NULL || strcmp(type->kind, r->old[i].kind) == 0)
@@ -232,11 +248,13 @@ static bool find(const struct fix *f, const struct place *p, const char *name, c
 	if (count > 1)
 		count = keep_related(f, list, count, false);
 	for (size_t i = 1; i < count; i++) {
-		if (strcmp(resource_name(list[0]), resource_name(list[i])) == 0 && strcmp(namespace_now(list[0]), namespace_now(list[i])) == 0)
+		if (strcmp(resource_name(list[0]), resource_name(list[i])) == 0 &&
+		    strcmp(namespace_now(list[0]), namespace_now(list[i])) == 0)
 			continue;
-		return error_set(err, ERROR_INVALID, "%s:%u: %s/%s: %s: found multiple possible referrals for '%s': %s:%u and %s:%u", f->referrer->file,
-				 node_line(p->node) != 0 ? node_line(p->node) : f->referrer->line, resource_kind(f->referrer),
-				 resource_name(f->referrer), p->path, name, list[0]->file, list[0]->line, list[i]->file, list[i]->line);
+		return error_set(err, ERROR_INVALID, "%s:%u: %s/%s: %s: found multiple possible referrals for '%s': %s:%u and %s:%u",
+				 f->referrer->file, node_line(p->node) != 0 ? node_line(p->node) : f->referrer->line,
+				 resource_kind(f->referrer), resource_name(f->referrer), p->path, name, list[0]->file, list[0]->line,
+				 list[i]->file, list[i]->line);
 	}
 	*found = count > 0 ? list[0] : NULL;
 	return true;

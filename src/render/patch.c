@@ -47,7 +47,9 @@ static bool selector_read(const struct kustomization *k, const struct node *targ
 	const struct {
 		const char *name;
 		struct match **match;
-	} parts[] = { { "group", &s->group }, { "version", &s->version }, { "kind", &s->kind }, { "name", &s->name }, { "namespace", &s->ns } };
+	} parts[] = {
+		{ "group", &s->group }, { "version", &s->version }, { "kind", &s->kind }, { "name", &s->name }, { "namespace", &s->ns }
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		const struct node *at = node_get(target, parts[i].name);
 		const char *text = node_text_or(at, "");
@@ -115,7 +117,8 @@ static bool merge_one(struct resource_set *set, size_t i, const struct node *pat
 	}
 	load_clean_annotations(r->doc, node_get(resource_root(r), "metadata"));
 	node_set_text(r->doc, resource_root(r), "apiVersion", api);
-	bool renamed = o.name_change && strcmp(name, resource_name(r)) != 0, other_kind = o.kind_change && strcmp(kind, resource_kind(r)) != 0;
+	bool renamed = o.name_change && strcmp(name, resource_name(r)) != 0,
+	     other_kind = o.kind_change && strcmp(kind, resource_kind(r)) != 0;
 	AUTOFREE char *new_name = mem_strdup(renamed ? resource_name(r) : name);
 	AUTOFREE char *new_kind = mem_strdup(other_kind ? resource_kind(r) : kind);
 	resource_set_name(r, name);
@@ -143,16 +146,17 @@ static bool merge_by_id(struct resource_set *set, const struct resource *patch, 
 	resource_describe(patch, &id);
 	for (size_t i = 0; i < set->count; i++) {
 		struct resource *r = set->items[i];
-		if (strcmp(r->group, patch->group) != 0 || strcmp(r->version, patch->version) != 0 || !resource_any_id(r, is_patch_for, patch))
+		if (strcmp(r->group, patch->group) != 0 || strcmp(r->version, patch->version) != 0 ||
+		    !resource_any_id(r, is_patch_for, patch))
 			continue;
 		if (found < set->count)
-			return error_set(err, ERROR_INVALID, "%s:%u: the patch for %s fits several objects: %s:%u and %s:%u", patch->file, patch->line,
-					 buf_text(&id), set->items[found]->file, set->items[found]->line, r->file, r->line);
+			return error_set(err, ERROR_INVALID, "%s:%u: the patch for %s fits several objects: %s:%u and %s:%u", patch->file,
+					 patch->line, buf_text(&id), set->items[found]->file, set->items[found]->line, r->file, r->line);
 		found = i;
 	}
 	if (found == set->count)
-		return error_set(err, ERROR_INVALID, "%s:%u: no resource matches strategic merge patch; no matches for Id %s", patch->file, patch->line,
-				 buf_text(&id));
+		return error_set(err, ERROR_INVALID, "%s:%u: no resource matches strategic merge patch; no matches for Id %s", patch->file,
+				 patch->line, buf_text(&id));
 	bool gone;
 	return merge_one(set, found, resource_root(patch), patch->file, o, &gone, err);
 }
@@ -168,8 +172,8 @@ static bool merge_source(const struct kustomization *k, const struct source *s, 
 	if (patches.count == 0)
 		return error_set(err, ERROR_INVALID, "%s: the patch is empty", s->file);
 	if (target != NULL && patches.count > 1)
-		return error_set(err, ERROR_INVALID, "%s:%u: a patch with a target must be one document, found %zu", s->file, patches.items[1]->line,
-				 patches.count);
+		return error_set(err, ERROR_INVALID, "%s:%u: a patch with a target must be one document, found %zu", s->file,
+				 patches.items[1]->line, patches.count);
 	for (size_t p = 0; target == NULL && p < patches.count; p++)
 		if (!merge_by_id(set, patches.items[p], o, err))
 			return false;
@@ -208,7 +212,8 @@ static bool read_entry(const struct kustomization *k, const struct node *entry, 
 	const struct node *path = node_get(entry, "path"), *text = node_get(entry, "patch");
 	bool has_path = *node_text_or(path, "") != '\0', has_text = *node_text_or(text, "") != '\0';
 	if (has_path == has_text)
-		return kustomization_error(k, err, ERROR_INVALID, entry, field, "expected either path or patch, found %s", has_path ? "both" : "neither");
+		return kustomization_error(k, err, ERROR_INVALID, entry, field, "expected either path or patch, found %s",
+					   has_path ? "both" : "neither");
 	*s = (struct source){ k->file, node_text(text), node_len(text) };
 	return has_text || read_path(k, path, field, s, err);
 }
@@ -216,7 +221,7 @@ static bool read_entry(const struct kustomization *k, const struct node *entry, 
 static bool apply_entry(const struct kustomization *k, const struct node *entry, const char *field, bool only_operations,
 			struct resource_set *set, struct error *err)
 {
-	struct source s;
+	struct source s = { NULL, NULL, 0 };
 	if (!read_entry(k, entry, field, &s, err))
 		return false;
 	const struct node *target = node_get(entry, "target"), *options = node_get(entry, "options");
@@ -236,9 +241,11 @@ static bool apply_entry(const struct kustomization *k, const struct node *entry,
 		else
 			ok = operate(&s, doc_root(docs[0]), &selector, set, err);
 	} else if (only_operations || count == 0) {
-		ok = error_set(err, ERROR_INVALID, "%s: expected %s", s.file, only_operations ? "a list of JSON 6902 operations" : "a patch");
+		ok = error_set(err, ERROR_INVALID, "%s: expected %s", s.file,
+			       only_operations ? "a list of JSON 6902 operations" : "a patch");
 	} else {
-		struct options o = { node_truth(node_get(options, "allowNameChange"), false), node_truth(node_get(options, "allowKindChange"), false) };
+		struct options o = { node_truth(node_get(options, "allowNameChange"), false),
+				     node_truth(node_get(options, "allowKindChange"), false) };
 		ok = merge_source(k, &s, target == NULL ? NULL : &selector, o, set, err);
 	}
 	doc_list_free(docs, count);

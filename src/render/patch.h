@@ -1,6 +1,6 @@
 /*
- * patch: the two ways of changing an object by a document: a strategic merge (maps merge, lists of built-in types merge by key, lists of custom
- * resources are replaced) and a list of RFC 6902 operations. Errors name the patch's file and line and the field.
+ * patch: the two ways of changing an object by a document: a strategic merge (maps merge, lists of built-in types merge by key, lists of
+ * custom resources are replaced) and a list of RFC 6902 operations. Errors name the patch's file and line and the field.
  */
 #ifndef WEIR_RENDER_PATCH_H
 #define WEIR_RENDER_PATCH_H

@@ -182,7 +182,8 @@ bool patch_json6902(struct resource *r, const struct node *operations, const cha
 	}
 	const struct node *name = node_find(run.root, "metadata/name");
 	if (node_text(node_get(run.root, "kind")) == NULL || node_text(name) == NULL)
-		return error_set(err, ERROR_INVALID, "%s:%u: the patch leaves an object without kind or metadata.name", file, node_line(operations));
+		return error_set(err, ERROR_INVALID, "%s:%u: the patch leaves an object without kind or metadata.name", file,
+				 node_line(operations));
 	doc_set_root(r->doc, run.root);
 	resource_refresh(r);
 	return true;

@@ -23,7 +23,8 @@ enum directive { DIRECTIVE_NONE, DIRECTIVE_MERGE, DIRECTIVE_REPLACE, DIRECTIVE_D
 static struct node *fail(struct merge *m, enum error_kind kind, const struct node *at, const char *what)
 {
 	if (!m->failed)
-		(void)error_set(m->err, kind, "%s:%u: patch: %s: %s", m->file, node_line(at), m->path.len > 0 ? buf_text(&m->path) : "object", what);
+		(void)error_set(m->err, kind, "%s:%u: patch: %s: %s", m->file, node_line(at),
+				m->path.len > 0 ? buf_text(&m->path) : "object", what);
 	m->failed = true;
 	return NULL;
 }
@@ -279,7 +280,8 @@ bool patch_strategic(struct resource *r, const struct node *patch, const char *f
 	enum directive d = directive_of(&m, patch);
 	*gone = d == DIRECTIVE_DELETE;
 	if (d == DIRECTIVE_REPLACE)
-		(void)fail(&m, ERROR_UNSUPPORTED, patch, "$patch: replace of a whole object does nothing in kustomize; replace the file instead");
+		(void)fail(&m, ERROR_UNSUPPORTED, patch,
+			   "$patch: replace of a whole object does nothing in kustomize; replace the file instead");
 	if (!m.failed && !*gone) {
 		const char *type = schema_type(r->group, r->version, resource_kind(r));
 		(void)merge_map(&m, resource_root(r), patch, type);

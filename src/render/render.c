@@ -42,7 +42,6 @@ static bool build_plain(const struct render_tree *tree, const char *dir, const s
 		const struct render_file *f = &tree->files[i];
 		if (is_hidden(f->path + skip) || (built != NULL && path_is_below(f->path, built)))
 			continue;
-		AUTOFREE char *parent = path_parent(f->path);
 		AUTOFREE char *base = mem_strdup(f->path + skip);
 		const char *found = NULL;
 		for (char *slash = strchr(base, '/'); slash != NULL && found == NULL; slash = strchr(slash + 1, '/')) {

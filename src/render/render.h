@@ -1,8 +1,8 @@
 /*
- * render: a file tree in, Kubernetes objects out. A folder with a kustomization file is built as `kustomize build` builds it (the same bytes,
- * for the fields that are supported); any other folder gives all objects of its YAML and JSON files. Nothing is read but the tree, nothing
- * is fetched, nothing is run: the same tree gives the same objects. What is not supported is an ERROR_UNSUPPORTED that names file, line
- * and field, never ignored.
+ * render: a file tree in, Kubernetes objects out. A folder with a kustomization file is built as `kustomize build` builds it (the same
+ * bytes, for the fields that are supported); any other folder gives all objects of its YAML and JSON files. Nothing is read but the
+ * tree, nothing is fetched, nothing is run: the same tree gives the same objects. What is not supported is an ERROR_UNSUPPORTED that
+ * names file, line and field, never ignored.
  */
 #ifndef WEIR_RENDER_RENDER_H
 #define WEIR_RENDER_RENDER_H
@@ -31,10 +31,10 @@ struct render_tree {
 
 /* Maxima; 0 means the default. */
 struct render_limits {
-	size_t objects;    /* default 10,000 */
+	size_t objects;	   /* default 10,000 */
 	size_t file_bytes; /* of one YAML or JSON file, default 16 MiB */
-	size_t bases;      /* directories built, default 1,000 */
-	size_t depth;      /* of bases within bases, default 32 */
+	size_t bases;	   /* directories built, default 1,000 */
+	size_t depth;	   /* of bases within bases, default 32 */
 };
 
 struct render_object {

@@ -129,18 +129,27 @@ void resource_remember(struct resource *r)
 bool resource_cluster_scoped(const struct resource *r, const char *kind)
 {
 	static const struct gvk table[] = {
-		{ "", "v1", "ComponentStatus" }, { "", "v1", "Namespace" }, { "", "v1", "Node" }, { "", "v1", "NodeProxyOptions" },
+		{ "", "v1", "ComponentStatus" },
+		{ "", "v1", "Namespace" },
+		{ "", "v1", "Node" },
+		{ "", "v1", "NodeProxyOptions" },
 		{ "", "v1", "PersistentVolume" },
 		{ "admissionregistration.k8s.io", NULL, "MutatingWebhookConfiguration" },
 		{ "admissionregistration.k8s.io", NULL, "ValidatingWebhookConfiguration" },
-		{ "apiextensions.k8s.io", NULL, "CustomResourceDefinition" }, { "apiregistration.k8s.io", NULL, "APIService" },
+		{ "apiextensions.k8s.io", NULL, "CustomResourceDefinition" },
+		{ "apiregistration.k8s.io", NULL, "APIService" },
 		{ "certificates.k8s.io", NULL, "CertificateSigningRequest" },
 		{ "flowcontrol.apiserver.k8s.io", "v1beta1", "FlowSchema" },
 		{ "flowcontrol.apiserver.k8s.io", "v1beta1", "PriorityLevelConfiguration" },
-		{ "networking.k8s.io", NULL, "IngressClass" }, { "node.k8s.io", NULL, "RuntimeClass" },
-		{ "policy", "v1beta1", "PodSecurityPolicy" }, { "rbac.authorization.k8s.io", NULL, "ClusterRole" },
-		{ "rbac.authorization.k8s.io", NULL, "ClusterRoleBinding" }, { "scheduling.k8s.io", NULL, "PriorityClass" },
-		{ "storage.k8s.io", NULL, "CSIDriver" }, { "storage.k8s.io", NULL, "CSINode" }, { "storage.k8s.io", NULL, "StorageClass" },
+		{ "networking.k8s.io", NULL, "IngressClass" },
+		{ "node.k8s.io", NULL, "RuntimeClass" },
+		{ "policy", "v1beta1", "PodSecurityPolicy" },
+		{ "rbac.authorization.k8s.io", NULL, "ClusterRole" },
+		{ "rbac.authorization.k8s.io", NULL, "ClusterRoleBinding" },
+		{ "scheduling.k8s.io", NULL, "PriorityClass" },
+		{ "storage.k8s.io", NULL, "CSIDriver" },
+		{ "storage.k8s.io", NULL, "CSINode" },
+		{ "storage.k8s.io", NULL, "StorageClass" },
 		{ "storage.k8s.io", NULL, "VolumeAttachment" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -170,8 +179,8 @@ bool resource_same_id(const struct resource *a, const struct resource *b)
 void resource_describe(const struct resource *r, struct buf *out)
 {
 	const char *ns = resource_namespace(r);
-	buf_printf(out, "%s.%s.%s/%s.%s", resource_kind(r), *r->version == '\0' ? "[noVer]" : r->version, *r->group == '\0' ? "[noGrp]" : r->group,
-		   resource_name(r), *ns == '\0' ? "[noNs]" : ns);
+	buf_printf(out, "%s.%s.%s/%s.%s", resource_kind(r), *r->version == '\0' ? "[noVer]" : r->version,
+		   *r->group == '\0' ? "[noGrp]" : r->group, resource_name(r), *ns == '\0' ? "[noNs]" : ns);
 }
 
 bool resource_any_id(const struct resource *r, id_test test, const void *context)
@@ -194,7 +203,8 @@ static bool twice(const struct resource *a, const struct resource *b, const char
 {
 	AUTOBUF id = BUF_INIT;
 	resource_describe(b, &id);
-	return error_set(err, ERROR_INVALID, "%s:%u: %s%s is there already, from %s:%u", b->file, b->line, what, buf_text(&id), a->file, a->line);
+	return error_set(err, ERROR_INVALID, "%s:%u: %s%s is there already, from %s:%u", b->file, b->line, what, buf_text(&id), a->file,
+			 a->line);
 }
 
 void set_add(struct resource_set *s, struct resource *r)
@@ -238,9 +248,28 @@ bool set_check_unique(const struct resource_set *s, const char *what, struct err
 /* ---- order ---- */
 
 static const char *const kinds_first[] = {
-	"Namespace", "ResourceQuota", "StorageClass", "CustomResourceDefinition", "ServiceAccount", "PodSecurityPolicy", "Role", "ClusterRole",
-	"RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "Endpoints", "Service", "LimitRange", "PriorityClass", "PersistentVolume",
-	"PersistentVolumeClaim", "Deployment", "StatefulSet", "CronJob", "PodDisruptionBudget",
+	"Namespace",
+	"ResourceQuota",
+	"StorageClass",
+	"CustomResourceDefinition",
+	"ServiceAccount",
+	"PodSecurityPolicy",
+	"Role",
+	"ClusterRole",
+	"RoleBinding",
+	"ClusterRoleBinding",
+	"ConfigMap",
+	"Secret",
+	"Endpoints",
+	"Service",
+	"LimitRange",
+	"PriorityClass",
+	"PersistentVolume",
+	"PersistentVolumeClaim",
+	"Deployment",
+	"StatefulSet",
+	"CronJob",
+	"PodDisruptionBudget",
 };
 static const char *const kinds_last[] = { "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration" };
 
@@ -276,7 +305,7 @@ static int by_order(const void *a, const void *b)
 	return core && spaces ? -order : order;
 }
 
-static const char *or(const char *text, const char *otherwise)
+static const char * or (const char *text, const char *otherwise)
 {
 	return *text == '\0' ? otherwise : text;
 }
@@ -289,8 +318,8 @@ void set_sort_legacy(struct resource_set *s, const struct node *first, const str
 		list[i] = (struct sortable){
 			.r = r,
 			.rank = rank_of(resource_kind(r), first, last),
-			.type = mem_printf("%s_%s_%s", or(r->group, "~G"), or(r->version, "~V"), or(resource_kind(r), "~K")),
-			.id = mem_printf("%s|%s", or(resource_namespace(r), "~X"), or(resource_name(r), "~N")),
+			.type = mem_printf("%s_%s_%s", or (r->group, "~G"), or (r->version, "~V"), or (resource_kind(r), "~K")),
+			.id = mem_printf("%s|%s", or (resource_namespace(r), "~X"), or (resource_name(r), "~N")),
 		};
 	}
 	qsort(list, s->count, sizeof *list, by_order);

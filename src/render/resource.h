@@ -31,7 +31,7 @@ struct resource {
 	size_t old_count;
 	struct texts prefixes, suffixes; /* as applied, oldest first */
 	bool wants_hash;
-	enum behavior behavior; /* of a generated one */
+	enum behavior behavior;	      /* of a generated one */
 	char group[128], version[64]; /* of apiVersion, refreshed by resource_refresh() */
 };
 
@@ -69,7 +69,7 @@ bool resource_any_id(const struct resource *r, id_test test, const void *context
 
 void set_free(struct resource_set *s);
 void set_add(struct resource_set *s, struct resource *r); /* appends and takes r; see set_check_unique() */
-void set_remove(struct resource_set *s, size_t i); /* and frees */
+void set_remove(struct resource_set *s, size_t i);	  /* and frees */
 /* Two of one id are an error that names both places, with `what` before the id. */
 bool set_check_unique(const struct resource_set *s, const char *what, struct error *err);
 /* kustomize's order of kinds; first and last are lists of strings or NULL for the defaults. */

@@ -65,8 +65,20 @@ static const struct {
 	{ "storage.k8s.io", NULL, "VolumeAttachment", "Object" },
 };
 
-#define MAP(owner, name, type) { owner, name, type, LIST_ATOMIC, { NULL, NULL } }
-#define KEYED(owner, name, type, key) { owner, name, type, LIST_KEYED, { key, NULL } }
+#define MAP(owner, name, type)                  \
+	{                                       \
+		owner, name, type, LIST_ATOMIC, \
+		{                               \
+			NULL, NULL              \
+		}                               \
+	}
+#define KEYED(owner, name, type, key)          \
+	{                                      \
+		owner, name, type, LIST_KEYED, \
+		{                              \
+			key, NULL              \
+		}                              \
+	}
 
 static const struct schema_field fields[] = {
 	MAP("Pod", "spec", "PodSpec"),
@@ -121,7 +133,8 @@ const struct schema_field *schema_field(const char *type, const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (strcmp(fields[i].owner, type) == 0 && strcmp(fields[i].name, name) == 0)
 			return &fields[i];
-	static const char *const inner[] = { "PodSpec", "Container", "ServiceSpec", "WorkloadSpec", "CronJobSpec", "CSINodeSpec", "NodeSpec", "Meta" };
+	static const char *const inner[] = { "PodSpec",	    "Container",   "ServiceSpec", "WorkloadSpec",
+					     "CronJobSpec", "CSINodeSpec", "NodeSpec",	  "Meta" };
 	for (size_t i = 0; i < ARRAY_SIZE(inner); i++)
 		if (strcmp(inner[i], type) == 0)
 			return NULL;

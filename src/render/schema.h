@@ -13,7 +13,7 @@ enum schema_list { LIST_ATOMIC, LIST_KEYED, LIST_SET };
 struct schema_field {
 	const char *owner; /* name of a type of ours */
 	const char *name;
-	const char *type;  /* of the field or of its elements, NULL: nothing to know below */
+	const char *type; /* of the field or of its elements, NULL: nothing to know below */
 	enum schema_list list;
 	const char *keys[2]; /* of LIST_KEYED */
 };

@@ -90,7 +90,8 @@ static bool walk(struct resource *r, struct node *n, const struct change *c, str
 
 static bool apply(const struct kustomization *k, const struct node *entry, struct resource_set *set, struct error *err)
 {
-	AUTOFREE char *pattern = mem_printf("%s(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?", node_text_or(node_get(entry, "name"), ""));
+	AUTOFREE char *pattern =
+		mem_printf("%s(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?", node_text_or(node_get(entry, "name"), ""));
 	struct error why = ERROR_INIT;
 	AUTOMATCH *match = match_new(pattern, &why);
 	if (match == NULL)

@@ -5,13 +5,15 @@
 #include "base/mem.h"
 #include "render/kustomization.h"
 
-#define AFFINITY(kind, pods)                                                                                                                  \
-	{ { "apps", NULL, kind },                                                                                                             \
-	  "spec/template/spec/affinity/" pods "/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels",   \
-	  false },                                                                                                                            \
-	{                                                                                                                                     \
-		{ "apps", NULL, kind },                                                                                                       \
-			"spec/template/spec/affinity/" pods "/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels", false \
+#define AFFINITY(kind, pods)                                                                                                             \
+	{ { "apps", NULL, kind },                                                                                                        \
+	  "spec/template/spec/affinity/" pods                                                                                            \
+	  "/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels",                                  \
+	  false },                                                                                                                       \
+	{                                                                                                                                \
+		{ "apps", NULL, kind },                                                                                                  \
+			"spec/template/spec/affinity/" pods "/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels", \
+			false                                                                                                            \
 	}
 
 static const struct field_spec metadata[] = { { { NULL, NULL, NULL }, "metadata/labels", true } };
@@ -79,8 +81,10 @@ static bool apply_own_fields(struct resource_set *set, const struct node *fields
 {
 	for (size_t i = 0; i < node_count(fields); i++) {
 		const struct node *f = node_at(fields, i);
-		struct field_spec spec = { { node_text(node_get(f, "group")), node_text(node_get(f, "version")), node_text(node_get(f, "kind")) },
-					   node_text_or(node_get(f, "path"), ""), node_truth(node_get(f, "create"), false) };
+		struct field_spec spec = { { node_text(node_get(f, "group")), node_text(node_get(f, "version")),
+					     node_text(node_get(f, "kind")) },
+					   node_text_or(node_get(f, "path"), ""),
+					   node_truth(node_get(f, "create"), false) };
 		if (!apply(set, &spec, 1, pairs, err))
 			return false;
 	}
@@ -105,7 +109,8 @@ bool transform_labels(const struct kustomization *k, struct resource_set *set, s
 		else
 			ok = apply(set, metadata, ARRAY_SIZE(metadata), pairs, err) && apply_list(set, &k->config->labels, pairs, err);
 		if (ok && node_truth(node_get(entry, "includeTemplates"), false))
-			ok = apply(set, templates, ARRAY_SIZE(templates), pairs, err) && apply_list(set, &k->config->template_labels, pairs, err);
+			ok = apply(set, templates, ARRAY_SIZE(templates), pairs, err) &&
+			     apply_list(set, &k->config->template_labels, pairs, err);
 		if (!ok || !apply_own_fields(set, node_get(entry, "fields"), pairs, err))
 			return false;
 	}

@@ -28,7 +28,9 @@ bool transform_namespace(const struct kustomization *k, struct resource_set *set
 	static const struct field_spec fixed[] = {
 		{ { "", "v1", "Namespace" }, "metadata/name", true },
 		{ { "apiregistration.k8s.io", NULL, "APIService" }, "spec/service/namespace", true },
-		{ { "apiextensions.k8s.io", NULL, "CustomResourceDefinition" }, "spec/conversion/webhook/clientConfig/service/namespace", false },
+		{ { "apiextensions.k8s.io", NULL, "CustomResourceDefinition" },
+		  "spec/conversion/webhook/clientConfig/service/namespace",
+		  false },
 	};
 	AUTOFREE char *ns = mem_strdup(kustomization_text(k, "namespace"));
 	if (*ns == '\0')
@@ -42,7 +44,8 @@ bool transform_namespace(const struct kustomization *k, struct resource_set *set
 		if (!field_walk_all(r, fixed, ARRAY_SIZE(fixed), put, ns, err) ||
 		    !field_walk_all(r, k->config->namespaces.items, k->config->namespaces.count, put, ns, err))
 			return false;
-		if (strcmp(r->group, "rbac.authorization.k8s.io") == 0 && (strcmp(kind, "RoleBinding") == 0 || strcmp(kind, "ClusterRoleBinding") == 0))
+		if (strcmp(r->group, "rbac.authorization.k8s.io") == 0 &&
+		    (strcmp(kind, "RoleBinding") == 0 || strcmp(kind, "ClusterRoleBinding") == 0))
 			put_subjects(r, ns);
 	}
 	return set_check_unique(set, "namespace transformation produces ID conflict: ", err);

@@ -89,7 +89,8 @@ const struct render_file *tree_kustomization(const struct render_tree *tree, con
 		AUTOFREE char *path = path_join(dir, names[i]);
 		const struct render_file *f = tree_file(tree, path);
 		if (f != NULL && found != NULL) {
-			(void)error_set(err, ERROR_INVALID, "%s: found multiple kustomization files; %s is one as well", f->path, found->path);
+			(void)error_set(err, ERROR_INVALID, "%s: found multiple kustomization files; %s is one as well", f->path,
+					found->path);
 			return NULL;
 		}
 		found = f != NULL ? f : found;

@@ -8,7 +8,7 @@
 
 /* Joins and cleans; NULL if it leaves the top. Owned by the caller. */
 char *path_join(const char *dir, const char *relative);
-char *path_parent(const char *path); /* owned */
+char *path_parent(const char *path);		       /* owned */
 bool path_is_below(const char *path, const char *dir); /* or the same */
 const struct render_file *tree_file(const struct render_tree *tree, const char *path);
 bool tree_has_directory(const struct render_tree *tree, const char *dir);

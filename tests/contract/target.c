@@ -11,6 +11,7 @@
 #include "sim/sim.h"
 
 struct target target;
+struct error err;
 
 const struct kube_resource configmaps = { "v1", "ConfigMap", "configmaps", true, false };
 const struct kube_resource services = { "v1", "Service", "services", true, true };
@@ -83,19 +84,19 @@ static const char rights[] =
 	"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: flink}\nsubjects: [{kind: ServiceAccount, name: flink}]\n---\n"
 	"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: flink}\n";
 
-static bool apply_all(const char *text, const char *ns, struct error *err)
+static bool apply_all(const char *text, const char *ns, struct error *why)
 {
 	struct doc **docs = NULL;
 	size_t count = 0;
-	if (!doc_parse_yaml(text, strlen(text), "target", NULL, &docs, &count, err))
+	if (!doc_parse_yaml(text, strlen(text), "target", NULL, &docs, &count, why))
 		return false;
 	bool ok = true;
 	for (size_t i = 0; ok && i < count; i++) {
 		struct kube_resource resource;
 		const struct node *root = doc_root(docs[i]);
-		ok = kube_resource_for(target.kube, node_find_text(root, "apiVersion"), node_find_text(root, "kind"), &resource, err) &&
+		ok = kube_resource_for(target.kube, node_find_text(root, "apiVersion"), node_find_text(root, "kind"), &resource, why) &&
 		     kube_apply(target.kube, &resource, ns, node_find_text(root, "metadata/name"), root,
-				&(struct kube_apply_options){ .field_manager = "contract", .force = true }, NULL, err);
+				&(struct kube_apply_options){ .field_manager = "contract", .force = true }, NULL, why);
 	}
 	doc_list_free(docs, count);
 	return ok;
@@ -103,7 +104,8 @@ static bool apply_all(const char *text, const char *ns, struct error *err)
 
 static bool widgets_served(void *context)
 {
-	return kube_list(target.kube, &widgets, target.ns, NULL, NULL, NULL, context);
+	AUTODOC *list = NULL;
+	return kube_list(target.kube, &widgets, target.ns, NULL, &list, NULL, context);
 }
 
 static bool account_exists(void *context)
@@ -113,17 +115,17 @@ static bool account_exists(void *context)
 	return kube_get(target.kube, &accounts, target.ns, "default", NULL, NULL);
 }
 
-static bool make_world(struct error *err)
+static bool make_world(struct error *why)
 {
 	AUTOFREE char *space = mem_printf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", opened.ns);
 	target.ns = opened.ns;
-	if (!apply_all(space, NULL, err) || !apply_all(widget_crd, NULL, err) || !apply_all(rights, target.ns, err))
+	if (!apply_all(space, NULL, why) || !apply_all(widget_crd, NULL, why) || !apply_all(rights, target.ns, why))
 		return false;
-	return (target.until(widgets_served, err, 30000) && target.until(account_exists, NULL, 30000)) ||
-	       error_wrap(err, "the kind Widget or the namespace's default account is missing after 30 s");
+	return (target.until(widgets_served, why, 30000) && target.until(account_exists, NULL, 30000)) ||
+	       error_wrap(why, "the kind Widget or the namespace's default account is missing after 30 s");
 }
 
-static bool open_simulator(const struct target_options *options, struct error *err)
+static bool open_simulator(const struct target_options *options, struct error *why)
 {
 	opened.sim = sim_new(1);
 	struct sim_options *o = sim_options(opened.sim);
@@ -134,19 +136,19 @@ static bool open_simulator(const struct target_options *options, struct error *e
 	if (!options->over_http)
 		return true;
 	uint16_t port = 0;
-	if (!sim_serve(opened.sim, "127.0.0.1", 0, 4.0, &port, err))
+	if (!sim_serve(opened.sim, "127.0.0.1", 0, 4.0, &port, why))
 		return false;
 	AUTOFREE char *url = mem_printf("http://127.0.0.1:%u", (unsigned)port);
-	if (!http_curl_open(&(struct http_curl_options){ .base_url = url, .proxy = "" }, &opened.curl, err))
+	if (!http_curl_open(&(struct http_curl_options){ .base_url = url, .proxy = "" }, &opened.curl, why))
 		return false;
 	target.http = opened.curl;
 	target.until = until_real;
 	return true;
 }
 
-static bool open_real(const struct target_options *options, struct error *err)
+static bool open_real(const struct target_options *options, struct error *why)
 {
-	if (!kube_access_open(&(struct kubeconfig_options){ .file = options->kubeconfig }, &opened.access, err))
+	if (!kube_access_open(&(struct kubeconfig_options){ .file = options->kubeconfig }, &opened.access, why))
 		return false;
 	target.http = opened.access.http;
 	target.until = until_real;
@@ -155,7 +157,7 @@ static bool open_real(const struct target_options *options, struct error *err)
 
 bool target_open(const struct target_options *options)
 {
-	struct error err = ERROR_INIT;
+	err = ERROR_INIT;
 	struct random random = random_real();
 	(void)snprintf(opened.ns, sizeof opened.ns, "contract-%06llx", (unsigned long long)(random_next(&random) & 0xffffff));
 	target.image = options->image;
@@ -195,7 +197,7 @@ struct doc *yaml(const char *format, ...)
 	va_start(args, format);
 	buf_vprintf(&text, format, args);
 	va_end(args);
-	struct error err = ERROR_INIT;
+	err = ERROR_INIT;
 	struct doc *doc = doc_parse_yaml_one(buf_text(&text), text.len, "case", &err);
 	if (doc == NULL)
 		fail_msg("%s", err.message);
@@ -236,9 +238,9 @@ struct doc *must_apply(const struct kube_resource *resource, struct doc *object,
 	return out;
 }
 
-bool try_apply(const struct kube_resource *resource, struct doc *object, const struct kube_apply_options *options, struct error *err)
+bool try_apply(const struct kube_resource *resource, struct doc *object, const struct kube_apply_options *options, struct error *why)
 {
-	bool ok = kube_apply(target.kube, resource, space_of(resource), name_of(object), doc_root(object), options, NULL, err);
+	bool ok = kube_apply(target.kube, resource, space_of(resource), name_of(object), doc_root(object), options, NULL, why);
 	doc_free(object);
 	return ok;
 }
@@ -251,7 +253,7 @@ void must_delete(const struct kube_resource *resource, const char *name, const c
 
 bool exists(const struct kube_resource *resource, const char *name)
 {
-	struct error err = ERROR_INIT;
+	err = ERROR_INIT;
 	if (kube_get(target.kube, resource, space_of(resource), name, NULL, &err))
 		return true;
 	if (err.kind != ERROR_NOT_FOUND)

@@ -36,6 +36,7 @@ struct target {
 	const char *state_dir;             /* a folder of the machine that their pods mount */
 };
 extern struct target target;
+extern struct error err; /* of the case that runs */
 
 struct target_options {
 	bool over_http;
@@ -55,7 +56,7 @@ struct doc *must_create(const struct kube_resource *resource, struct doc *object
 struct doc *must_get(const struct kube_resource *resource, const char *name);
 struct doc *must_apply(const struct kube_resource *resource, struct doc *object, const char *manager); /* takes the object */
 void must_delete(const struct kube_resource *resource, const char *name, const char *propagation);
-bool try_apply(const struct kube_resource *resource, struct doc *object, const struct kube_apply_options *options, struct error *err);
+bool try_apply(const struct kube_resource *resource, struct doc *object, const struct kube_apply_options *options, struct error *why);
 bool exists(const struct kube_resource *resource, const char *name);
 /* Waits up to 60 s. */
 void until_gone(const struct kube_resource *resource, const char *name);
@@ -67,13 +68,14 @@ const char *uid_of(const struct doc *doc);
 int64_t generation_of(const struct doc *doc);
 bool has_text(const struct node *list, const char *text);
 
+/* The call, which reports to `err`, succeeds. */
 #define assert_ok(call)                                   \
 	do {                                              \
-		struct error err = ERROR_INIT;            \
+		err = ERROR_INIT;                         \
 		if (!(call))                              \
 			fail_msg(#call ": %s", err.message); \
 	} while (0)
-/* The call, which reports to `err`, fails with this kind of error. */
+/* Likewise: the call, which reports to `err`, fails with this kind of error. */
 #define assert_error(kind_, call)                                                                              \
 	do {                                                                                                   \
 		err = ERROR_INIT;                                                                              \

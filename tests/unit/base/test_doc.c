@@ -46,7 +46,8 @@ static void dialect_gives(enum yaml_dialect dialect, const char *text, const cha
 	doc_list_free(docs, count);
 }
 
-static void yaml_fails(enum yaml_dialect dialect, const char *text, const struct doc_limits *limits, enum error_kind kind, const char *message)
+static void yaml_fails(enum yaml_dialect dialect, const char *text, const struct doc_limits *limits, enum error_kind kind,
+		       const char *message)
 {
 	struct error err = ERROR_INIT;
 	struct doc **docs = NULL;
@@ -88,9 +89,12 @@ static void test_dialects(void **state)
 static void test_block_scalars(void **state)
 {
 	(void)state;
-	yaml_gives("a: |\n  x\n  y\nb: >-\n  x\n  y\nc: |+\n  1\n\nd: e", "{\"a\":\"x\\ny\\n\",\"b\":\"x y\",\"c\":\"1\\n\\n\",\"d\":\"e\"}");
+	yaml_gives("a: |\n  x\n  y\nb: >-\n  x\n  y\nc: |+\n  1\n\nd: e",
+		   "{\"a\":\"x\\ny\\n\",\"b\":\"x y\",\"c\":\"1\\n\\n\",\"d\":\"e\"}");
 	yaml_gives("a: |\r\n  x\r\n", "{\"a\":\"x\\n\"}");
-	yaml_gives("\xef\xbb\xbf" "a: 1", "{\"a\":1}");
+	yaml_gives("\xef\xbb\xbf"
+		   "a: 1",
+		   "{\"a\":1}");
 }
 
 static void test_aliases_and_merge_keys(void **state)
@@ -187,15 +191,17 @@ static void test_documents_and_lines(void **state)
 static void test_yaml_out(void **state)
 {
 	(void)state;
-	AUTODOC *doc = yaml("b: {x: 1.0, list: [a, [b], {c: d, e: []}], none: {}}\n"
-			    "a: ['yes', 'true', '1', '0x1F', '', 'null', '2020-01-01', '12:30', 'a: b', ' x', '- y', '#', \"t\\tb\", plain text, '=']\n"
-			    "m: \"x\\ny\\n\"\nn: \"x\\ny\"\no: \" lead\\nx\"\ny: null\n'1': true\n");
+	AUTODOC *doc = yaml(
+		"b: {x: 1.0, list: [a, [b], {c: d, e: []}], none: {}}\n"
+		"a: ['yes', 'true', '1', '0x1F', '', 'null', '2020-01-01', '12:30', 'a: b', ' x', '- y', '#', \"t\\tb\", plain text, '=']\n"
+		"m: \"x\\ny\\n\"\nn: \"x\\ny\"\no: \" lead\\nx\"\ny: null\n'1': true\n");
 	AUTOBUF out = BUF_INIT;
 	node_to_yaml(doc_root(doc), &out);
-	assert_string_equal(buf_text(&out), "b:\n  x: 1.0\n  list:\n  - a\n  - - b\n  - c: d\n    e: []\n  none: {}\n"
-					    "a:\n- \"yes\"\n- \"true\"\n- \"1\"\n- \"0x1F\"\n- \"\"\n- \"null\"\n- \"2020-01-01\"\n- \"12:30\"\n"
-					    "- 'a: b'\n- ' x'\n- '- y'\n- '#'\n- \"t\\tb\"\n- plain text\n- =\n"
-					    "m: |\n  x\n  y\n\"n\": |-\n  x\n  y\no: |2-\n   lead\n  x\n\"y\": null\n\"1\": true\n");
+	assert_string_equal(buf_text(&out),
+			    "b:\n  x: 1.0\n  list:\n  - a\n  - - b\n  - c: d\n    e: []\n  none: {}\n"
+			    "a:\n- \"yes\"\n- \"true\"\n- \"1\"\n- \"0x1F\"\n- \"\"\n- \"null\"\n- \"2020-01-01\"\n- \"12:30\"\n"
+			    "- 'a: b'\n- ' x'\n- '- y'\n- '#'\n- \"t\\tb\"\n- plain text\n- =\n"
+			    "m: |\n  x\n  y\n\"n\": |-\n  x\n  y\no: |2-\n   lead\n  x\n\"y\": null\n\"1\": true\n");
 	AUTODOC *back = yaml(buf_text(&out));
 	assert_true(node_equal(doc_root(doc), doc_root(back)));
 	AUTODOC *made = doc_new();
@@ -212,7 +218,8 @@ static void test_json_in(void **state)
 	AUTODOC *doc = doc_parse_json(text, sizeof text - 1, "t.json", NULL, &err);
 	assert_non_null(doc);
 	json_is(doc_root(doc), "{\"a\":[1,-2.50,1e+9,true,false,null],\"b\":\"x\xc3\xa9\xf0\x9f\x98\x80\\n/\",\"a2\":{}}");
-	static const char *const broken[] = { "", "{", "[1,]", "{\"a\"}", "{\"a\":1,}", "01", "1.", "-", "tru", "\"x", "\"\\q\"", "\"\t\"", "1 2", "{a:1}" };
+	static const char *const broken[] = { "",  "{",	  "[1,]", "{\"a\"}", "{\"a\":1,}", "01",  "1.",
+					      "-", "tru", "\"x",  "\"\\q\"", "\"\t\"",	   "1 2", "{a:1}" };
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
 		assert_null(doc_parse_json(broken[i], strlen(broken[i]), "t.json", NULL, &err));
 		assert_int_equal(err.kind, ERROR_INVALID);
@@ -308,10 +315,18 @@ static void test_equal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain_scalars), cmocka_unit_test(test_dialects),	    cmocka_unit_test(test_block_scalars),
-		cmocka_unit_test(test_aliases_and_merge_keys), cmocka_unit_test(test_limits), cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_documents_and_lines), cmocka_unit_test(test_yaml_out), cmocka_unit_test(test_json_in),
-		cmocka_unit_test(test_json_out), cmocka_unit_test(test_reading), cmocka_unit_test(test_changing),
+		cmocka_unit_test(test_plain_scalars),
+		cmocka_unit_test(test_dialects),
+		cmocka_unit_test(test_block_scalars),
+		cmocka_unit_test(test_aliases_and_merge_keys),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_documents_and_lines),
+		cmocka_unit_test(test_yaml_out),
+		cmocka_unit_test(test_json_in),
+		cmocka_unit_test(test_json_out),
+		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_changing),
 		cmocka_unit_test(test_equal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

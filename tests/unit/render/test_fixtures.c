@@ -1,6 +1,7 @@
 /*
- * Every folder in fixtures/: what is rendered from CASE/in (or CASE/in/overlay) is, byte for byte, CASE/expected.yaml, which kustomize 5.5 made;
- * or fails with the text in CASE/error. With --print DIR it prints a rendered directory: tests/conformance/render.sh compares that with kubectl.
+ * Every folder in fixtures/: what is rendered from CASE/in (or CASE/in/overlay) is, byte for byte, CASE/expected.yaml, which kustomize
+ * 5.5 made; or fails with the text in CASE/error. With --print DIR it prints a rendered directory: tests/conformance/render.sh compares
+ * that with kubectl.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,7 +14,10 @@
 #include "render/render.h"
 #include "render/tree.h"
 
-#define FILE_OF(path, text) { path, text, sizeof(text) - 1, RENDER_FILE }
+#define FILE_OF(path, text)                               \
+	{                                                 \
+		path, text, sizeof(text) - 1, RENDER_FILE \
+	}
 #define OBJECT(name) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\n"
 
 static void builds(struct render_file *files, size_t count, const char *dir, const char *expected)
@@ -48,12 +51,9 @@ static void test_plain(void **state)
 {
 	(void)state;
 	struct render_file files[] = {
-		FILE_OF("README.md", "no manifest"),
-		FILE_OF("a.yaml", OBJECT("a") "---\n" OBJECT("b")),
-		FILE_OF("app/c.yaml", OBJECT("c")),
-		FILE_OF("app/lib/kustomization.yaml", "resources: [d.yaml]\nnamePrefix: x-\n"),
-		FILE_OF("app/lib/d.yaml", OBJECT("d")),
-		FILE_OF("apple/e.yaml", OBJECT("e")),
+		FILE_OF("README.md", "no manifest"),	FILE_OF("a.yaml", OBJECT("a") "---\n" OBJECT("b")),
+		FILE_OF("app/c.yaml", OBJECT("c")),	FILE_OF("app/lib/kustomization.yaml", "resources: [d.yaml]\nnamePrefix: x-\n"),
+		FILE_OF("app/lib/d.yaml", OBJECT("d")), FILE_OF("apple/e.yaml", OBJECT("e")),
 	};
 	struct render_file swap = files[3]; /* byte order */
 	files[3] = files[4];
@@ -98,8 +98,8 @@ static void test_limits(void **state)
 static void test_paths(void **state)
 {
 	(void)state;
-	static const char *const cases[][3] = { { "a/b", "../c", "a/c" }, { "", "./x//y/", "x/y" }, { "a", "..", "" }, { "a", "../../b", NULL },
-						{ "a", "b/./../c", "a/c" }, { "", "", "" } };
+	static const char *const cases[][3] = { { "a/b", "../c", "a/c" }, { "", "./x//y/", "x/y" },   { "a", "..", "" },
+						{ "a", "../../b", NULL }, { "a", "b/./../c", "a/c" }, { "", "", "" } };
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		AUTOFREE char *is = path_join(cases[i][0], cases[i][1]);
 		assert_true(str_eq(is, cases[i][2]));
@@ -166,14 +166,24 @@ static void test_expressions(void **state)
 static void test_keys_and_numbers(void **state)
 {
 	(void)state;
-	static const char *const order[] = { "_u", "9", "10", "A", "B", "a", "a-b", "a.b", "a/b", "a_b", "ab", "b", "n9", "n10", "z", "\xc3\xa9" };
+	static const char *const order[] = { "_u",  "9",   "10", "A", "B",  "a",   "a-b", "a.b",
+					     "a/b", "a_b", "ab", "b", "n9", "n10", "z",	  "\xc3\xa9" };
 	for (size_t i = 0; i + 1 < ARRAY_SIZE(order); i++)
 		if (print_compare_keys(order[i], order[i + 1]) >= 0 || print_compare_keys(order[i + 1], order[i]) <= 0)
 			fail_msg("%s and %s are out of order", order[i], order[i + 1]);
-	static const char *const numbers[][2] = { { "1.0", "1" }, { "1e3", "1000" }, { "123456789.123", "1.23456789123e+08" },
-						  { "0.000001", "1e-06" }, { "1.5e-7", "1.5e-07" }, { "18446744073709551616", "1.8446744073709552e+19" },
-						  { "18446744073709551615", "18446744073709551615" }, { "-0", "0" }, { "-1.50", "-1.5" },
-						  { "0.1", "0.1" }, { "1e21", "1e+21" }, { "12e20", "1.2e+21" }, { "9007199254740993", "9007199254740993" } };
+	static const char *const numbers[][2] = { { "1.0", "1" },
+						  { "1e3", "1000" },
+						  { "123456789.123", "1.23456789123e+08" },
+						  { "0.000001", "1e-06" },
+						  { "1.5e-7", "1.5e-07" },
+						  { "18446744073709551616", "1.8446744073709552e+19" },
+						  { "18446744073709551615", "18446744073709551615" },
+						  { "-0", "0" },
+						  { "-1.50", "-1.5" },
+						  { "0.1", "0.1" },
+						  { "1e21", "1e+21" },
+						  { "12e20", "1.2e+21" },
+						  { "9007199254740993", "9007199254740993" } };
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		AUTOBUF b = BUF_INIT;
 		print_number(numbers[i][0], &b);
@@ -184,8 +194,12 @@ static void test_keys_and_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain), cmocka_unit_test(test_links_and_submodules), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_paths), cmocka_unit_test(test_selectors),		   cmocka_unit_test(test_expressions),
+		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_links_and_submodules),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_selectors),
+		cmocka_unit_test(test_expressions),
 		cmocka_unit_test(test_keys_and_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
