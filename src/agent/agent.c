@@ -89,8 +89,8 @@ static void *worker(void *context)
 		if (delay < 0) {
 			f->count++;
 			delay = err.kind == ERROR_CONFLICT && f->count < 3 ? 50 : backoff(agent, f->count, &err);
-			log_event(f->count > 1 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "turn failed", "key", key, "kind", error_kind_name(err.kind), "error",
-				  err.message, NULL);
+			log_event(f->count > 1 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "turn failed", "key", key, "kind",
+				  error_kind_name(err.kind), "error", err.message, NULL);
 		} else {
 			f->count = 0;
 		}
@@ -209,7 +209,8 @@ static void *lead(void *context)
 		metrics_set(agent->metrics, METRIC_LEADER, leads ? 1 : 0, NULL);
 		metrics_set(agent->metrics, METRIC_QUEUE_DEPTH, (double)queue_length(agent->queue), NULL);
 		if (leads != was)
-			log_event(LOG_LEVEL_INFO, leads ? "this agent leads" : "this agent does not lead", "identity", agent->identity, NULL);
+			log_event(LOG_LEVEL_INFO, leads ? "this agent leads" : "this agent does not lead", "identity", agent->identity,
+				  NULL);
 		if (leads && !was)
 			wake_syncs(agent);
 		nap(agent, held ? LEASE_STEP_MS : 1000);
@@ -268,7 +269,8 @@ static struct serve *start_serving(struct agent *agent, struct health *health, s
 		return NULL;
 	}
 	bool brackets = listen[0] == '[' && colon > listen && colon[-1] == ']';
-	AUTOFREE char *address = brackets ? mem_strndup(listen + 1, (size_t)(colon - listen) - 2) : mem_strndup(listen, (size_t)(colon - listen));
+	AUTOFREE char *address =
+		brackets ? mem_strndup(listen + 1, (size_t)(colon - listen) - 2) : mem_strndup(listen, (size_t)(colon - listen));
 	return serve_start(*address == '\0' ? "0.0.0.0" : address, (uint16_t)port, health_handle, health, err);
 }
 
@@ -282,7 +284,8 @@ bool agent_run(struct agent *agent, struct error *err)
 		return error_set(err, ERROR_BUG, "signals: %s", strerror(errno));
 	char host[40] = "weir";
 	(void)gethostname(host, sizeof host - 1);
-	(void)snprintf(agent->identity, sizeof agent->identity, "%s-%08llx", host, (unsigned long long)(random_next(&agent->random) & 0xffffffff));
+	(void)snprintf(agent->identity, sizeof agent->identity, "%s-%08llx", host,
+		       (unsigned long long)(random_next(&agent->random) & 0xffffffff));
 	agent->metrics = metrics_new();
 	metrics_set(agent->metrics, METRIC_BUILD_INFO, 1, WEIR_VERSION, NULL);
 	struct health health = { .metrics = agent->metrics, .context = agent, .ready = is_ready };

@@ -275,10 +275,12 @@ bool agent_config_read(struct agent_config *config, const char *file, struct err
 		for (size_t j = 0; j < config->source_count; j++)
 			found |= strcmp(config->sources[j].name, config->syncs[i].source) == 0;
 		if (!found)
-			return error_set(err, ERROR_INVALID, "%s: syncs[%zu].source: no source is named %s", file, i, config->syncs[i].source);
+			return error_set(err, ERROR_INVALID, "%s: syncs[%zu].source: no source is named %s", file, i,
+					 config->syncs[i].source);
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(config->syncs[i].name, config->syncs[j].name) == 0)
-				return error_set(err, ERROR_INVALID, "%s: syncs[%zu].name: %s is there twice", file, i, config->syncs[i].name);
+				return error_set(err, ERROR_INVALID, "%s: syncs[%zu].name: %s is there twice", file, i,
+						 config->syncs[i].name);
 	}
 	return true;
 }

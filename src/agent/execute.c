@@ -86,9 +86,11 @@ static bool drop_job_graphs(struct agent *agent, const struct job_view *view, st
 		}
 		if (node_count(gone) == 0)
 			continue;
-		node_set_text(doc, node_ensure_map(doc, patch, "metadata"), "resourceVersion", node_find_text(map, "metadata/resourceVersion"));
+		node_set_text(doc, node_ensure_map(doc, patch, "metadata"), "resourceVersion",
+			      node_find_text(map, "metadata/resourceVersion"));
 		node_set(doc, patch, "data", gone);
-		if (!kube_patch(agent->kube, &KIND_CONFIGMAP, view->ns, node_find_text(map, "metadata/name"), KUBE_MERGE_PATCH, NULL, patch, NULL, err))
+		if (!kube_patch(agent->kube, &KIND_CONFIGMAP, view->ns, node_find_text(map, "metadata/name"), KUBE_MERGE_PATCH, NULL, patch,
+				NULL, err))
 			return false;
 	}
 	return true;
@@ -120,7 +122,9 @@ static bool create_dependent(struct agent *agent, const struct job_view *view, c
 		return false;
 	if (str_eq(node_find_text(doc_root(old), "metadata/ownerReferences/0/uid"), jm_uid))
 		return true; /* made by an earlier try of this launch */
-	struct kube_delete_options options = { .uid = node_find_text(doc_root(old), "metadata/uid"), .propagation = "Background", .grace_seconds = -1 };
+	struct kube_delete_options options = { .uid = node_find_text(doc_root(old), "metadata/uid"),
+					       .propagation = "Background",
+					       .grace_seconds = -1 };
 	if (!kube_delete(agent->kube, resource, view->ns, name, &options, &why) && why.kind != ERROR_NOT_FOUND)
 		return error_set(err, why.kind, "%s", why.message);
 	return kube_create(agent->kube, resource, view->ns, object, NULL, err);
@@ -144,8 +148,12 @@ static bool create_cluster(struct agent *agent, const struct job_view *view, con
 	AUTODOC *spec = doc_parse_json(l->spec, strlen(l->spec), "launched spec", NULL, err);
 	if (spec == NULL)
 		return false;
-	struct flink_launch launch = { .spec = doc_root(spec), .name = view->name, .ns = view->ns,
-				       .uid = node_find_text(view->resource, "metadata/uid"), .generation = l->generation, .job_id = l->job_id,
+	struct flink_launch launch = { .spec = doc_root(spec),
+				       .name = view->name,
+				       .ns = view->ns,
+				       .uid = node_find_text(view->resource, "metadata/uid"),
+				       .generation = l->generation,
+				       .job_id = l->job_id,
 				       .number = l->number };
 	char result_store[60];
 	(void)snprintf(result_store, sizeof result_store, "%s-%lld", l->job_id, (long long)l->number);
@@ -197,7 +205,8 @@ static bool stop_with_savepoint(struct agent *agent, const struct job_view *view
 
 static bool delete_cluster(struct agent *agent, const struct job_view *view, const struct observation *seen, struct error *err)
 {
-	struct kube_delete_options options = { .propagation = "Background", .uid = seen->jm_uid, .grace_seconds = -1 };
+	/* in the foreground: the Deployment stays until its ReplicaSet, which could still make pods, is gone */
+	struct kube_delete_options options = { .propagation = "Foreground", .uid = seen->jm_uid, .grace_seconds = -1 };
 	struct error why;
 	if (kube_delete(agent->kube, &KIND_DEPLOYMENT, view->ns, view->name, &options, &why) || why.kind == ERROR_NOT_FOUND)
 		return true;

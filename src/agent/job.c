@@ -39,10 +39,27 @@ static bool write_status(struct agent *agent, const struct job_view *view, const
 	node_set(doc, object, "status", node_copy(doc, doc_root(d->status)));
 	kill_point("write-status", "before");
 	struct error why;
-	if (kube_replace_status(agent->kube, &KIND_FLINKDEPLOYMENT, view->ns, view->name, object, NULL, &why) || why.kind == ERROR_CONFLICT ||
-	    why.kind == ERROR_NOT_FOUND)
+	if (kube_replace_status(agent->kube, &KIND_FLINKDEPLOYMENT, view->ns, view->name, object, NULL, &why) ||
+	    why.kind == ERROR_CONFLICT || why.kind == ERROR_NOT_FOUND)
 		return true; /* changed meanwhile: the change brings the next turn, which builds the status anew */
 	return error_set(err, why.kind, "status: %s", why.message);
+}
+
+/* An effect that the API refuses is for a person to see: on the resource, not only in the log. */
+static void explain_failure(struct agent *agent, const struct job_view *view, struct decision *d, const struct error *why)
+{
+	struct doc *doc = d->status;
+	if (doc == NULL)
+		return;
+	struct node *e = node_map(doc);
+	node_set_text(doc, e, "type", "org.apache.flink.kubernetes.operator.exception.ReconciliationException");
+	node_set_text(doc, e, "message", why->message);
+	node_set(doc, e, "additionalMetadata", node_map(doc));
+	node_set(doc, e, "throwableList", node_list(doc));
+	AUTOBUF text = BUF_INIT;
+	node_to_json(e, &text, JSON_COMPACT);
+	node_set_text(doc, doc_root(doc), "error", buf_text(&text));
+	(void)write_status(agent, view, d, NULL);
 }
 
 static void log_decision(const struct job_view *view, const struct decision *d, const char *commit)
@@ -62,9 +79,14 @@ static void emit_events(struct agent *agent, const struct job_view *view, const 
 	for (int i = 0; i < d->event_count; i++) {
 		if (strcmp(d->events[i].reason, "Rollback") == 0)
 			metrics_add(agent->metrics, METRIC_ROLLBACKS, 1, view->ns, view->name, NULL);
-		struct kube_event event = { .api_version = KIND_FLINKDEPLOYMENT.api_version, .kind = KIND_FLINKDEPLOYMENT.kind, .ns = view->ns,
-					    .name = view->name, .uid = node_find_text(view->resource, "metadata/uid"), .warning = d->events[i].warning,
-					    .reason = d->events[i].reason, .message = d->events[i].message };
+		struct kube_event event = { .api_version = KIND_FLINKDEPLOYMENT.api_version,
+					    .kind = KIND_FLINKDEPLOYMENT.kind,
+					    .ns = view->ns,
+					    .name = view->name,
+					    .uid = node_find_text(view->resource, "metadata/uid"),
+					    .warning = d->events[i].warning,
+					    .reason = d->events[i].reason,
+					    .message = d->events[i].message };
 		/* an event that is lost is lost: the status says the same */
 		(void)kube_event_record(agent->kube, &event, clock_now_ms(&agent->clock), NULL);
 	}
@@ -98,8 +120,11 @@ static bool carry_out(struct agent *agent, const struct job_view *view, struct s
 			return error_set(err, ERROR_TRANSIENT, "this agent does not lead");
 		bool done = execute_effect(agent, view, &d->ledger, d->effect, seen, err);
 		metrics_add(agent->metrics, METRIC_EFFECTS, 1, effect_name(d->effect), done ? "ok" : error_kind_name(err->kind), NULL);
-		if (!done)
+		if (!done) {
+			if (err->kind == ERROR_INVALID || err->kind == ERROR_FORBIDDEN || err->kind == ERROR_UNSUPPORTED)
+				explain_failure(agent, view, d, err);
 			return false;
+		}
 	}
 	emit_events(agent, view, d);
 	if (d->effect == EFFECT_ADD_FINALIZER || d->effect == EFFECT_REMOVE_FINALIZER)
@@ -128,9 +153,17 @@ static int64_t take_turn(struct agent *agent, struct job_view *view, struct stor
 	spec_digest(spec, NULL, digest);
 	fresh_id(agent, id);
 	const char *commit = decide_annotation(view->resource, "weir.dev/commit");
-	struct decide_input in = { .resource = view->resource, .digest = digest, .commit = commit == NULL ? "" : commit,
-				   .invalid = valid ? NULL : problem.message, .ledger = ledger, .seen = &seen, .policy = &agent->policy,
-				   .config = &view->config, .leader = agent->identity, .fresh_id = id, .now_ms = clock_now_ms(&agent->clock) };
+	struct decide_input in = { .resource = view->resource,
+				   .digest = digest,
+				   .commit = commit == NULL ? "" : commit,
+				   .invalid = valid ? NULL : problem.message,
+				   .ledger = ledger,
+				   .seen = &seen,
+				   .policy = &agent->policy,
+				   .config = &view->config,
+				   .leader = agent->identity,
+				   .fresh_id = id,
+				   .now_ms = clock_now_ms(&agent->clock) };
 	struct decision d;
 	decide(&in, &d);
 	log_decision(view, &d, commit);
@@ -142,6 +175,8 @@ static int64_t take_turn(struct agent *agent, struct job_view *view, struct stor
 
 int64_t job_turn(struct agent *agent, const char *ns, const char *name, struct error *err)
 {
+	if (!agent_may_act(agent))
+		return 1000; /* whoever leads looks after it */
 	AUTODOC *doc = NULL;
 	struct error why;
 	if (!kube_get(agent->kube, &KIND_FLINKDEPLOYMENT, ns, name, &doc, &why)) {

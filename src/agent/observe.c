@@ -20,8 +20,10 @@ bool observe_config(const struct node *spec, const char *name, const char *ns, s
 		return false;
 	const char *dir = flink_savepoint_dir(config);
 	if (dir != NULL && strlen(dir) >= sizeof view->config.savepoint_dir)
-		return error_set(err, ERROR_LIMIT, "the savepoint directory is longer than %zu bytes", sizeof view->config.savepoint_dir - 1);
-	view->config = (struct job_config){ .ha = flink_ha_enabled(config), .checkpoint_interval_ms = flink_checkpoint_interval_ms(config) };
+		return error_set(err, ERROR_LIMIT, "the savepoint directory is longer than %zu bytes",
+				 sizeof view->config.savepoint_dir - 1);
+	view->config =
+		(struct job_config){ .ha = flink_ha_enabled(config), .checkpoint_interval_ms = flink_checkpoint_interval_ms(config) };
 	view->config.checkpointing = view->config.checkpoint_interval_ms > 0;
 	LEDGER_SET(view->config.savepoint_dir, dir);
 	LEDGER_SET(view->rest_port, flink_config_get_or(config, "rest.port", "8081"));
@@ -40,15 +42,17 @@ static void observe_deployment(struct agent *agent, const struct job_view *view,
 	o->jm = SEEN_PRESENT;
 	LEDGER_SET(o->jm_uid, node_find_text(d, "metadata/uid"));
 	o->jm_launch = node_integer(node_get(node_find(d, "metadata/annotations"), FLINK_LAUNCH_ANNOTATION), 0);
-	o->jm_complete = o->jm_launch != 0 && node_integer(node_get(node_find(d, "metadata/annotations"), "weir.dev/complete"), 0) == o->jm_launch;
+	o->jm_complete =
+		o->jm_launch != 0 && node_integer(node_get(node_find(d, "metadata/annotations"), "weir.dev/complete"), 0) == o->jm_launch;
 	o->jm_deleting = node_find(d, "metadata/deletionTimestamp") != NULL;
 	o->jm_available = node_integer(node_find(d, "status/availableReplicas"), 0) > 0;
 }
 
 static bool is_trouble(const char *reason)
 {
-	static const char *const reasons[] = { "CrashLoopBackOff", "ImagePullBackOff", "ErrImagePull", "InvalidImageName", "RunContainerError",
-					       "CreateContainerConfigError", "CreateContainerError", "OOMKilled" };
+	static const char *const reasons[] = { "CrashLoopBackOff",     "ImagePullBackOff",  "ErrImagePull",
+					       "InvalidImageName",     "RunContainerError", "CreateContainerConfigError",
+					       "CreateContainerError", "OOMKilled" };
 	for (size_t i = 0; reason != NULL && i < ARRAY_SIZE(reasons); i++)
 		if (strcmp(reason, reasons[i]) == 0)
 			return true;
@@ -153,9 +157,9 @@ static void observe_savepoint(const struct http *http, const char *job, const st
 		o->savepoint = err.kind == ERROR_NOT_FOUND ? SAVEPOINT_NO_SUCH_TRIGGER : SAVEPOINT_UNKNOWN;
 		return;
 	}
-	o->savepoint = operation.state == FLINK_IN_PROGRESS ? SAVEPOINT_IN_PROGRESS :
-		       operation.location[0] != '\0'	    ? SAVEPOINT_COMPLETED :
-							      SAVEPOINT_FAILED;
+	o->savepoint = operation.state == FLINK_IN_PROGRESS ? SAVEPOINT_IN_PROGRESS
+		       : operation.location[0] != '\0'	    ? SAVEPOINT_COMPLETED
+							    : SAVEPOINT_FAILED;
 	if (strlen(operation.location) >= sizeof o->savepoint_location)
 		o->savepoint = SAVEPOINT_UNKNOWN; /* a cut path would be a wrong one */
 	else

@@ -10,9 +10,9 @@
 #include "render/render.h"
 
 struct revision {
-	pthread_mutex_t lock; /* guards everything below; held while the repository is used */
-	struct repository *repository;
-	char *password; /* read from its file */
+	struct repository *repository; /* the poller's; set under the lock, so that others can cancel it */
+	char *password;		       /* read from its file */
+	pthread_mutex_t lock;	       /* guards what follows; never held over the network */
 	struct revision_tree tree;
 	bool has_tree;
 	char problem[300];
@@ -35,9 +35,13 @@ struct revisions *revisions_new(const struct agent_config *config)
 
 void revisions_cancel(struct revisions *revisions)
 {
-	for (size_t i = 0; i < revisions->config->source_count; i++)
-		if (revisions->items[i].repository != NULL)
-			repository_cancel(revisions->items[i].repository);
+	for (size_t i = 0; i < revisions->config->source_count; i++) {
+		struct revision *r = &revisions->items[i];
+		pthread_mutex_lock(&r->lock);
+		if (r->repository != NULL)
+			repository_cancel(r->repository);
+		pthread_mutex_unlock(&r->lock);
+	}
 }
 
 void revisions_free(struct revisions *revisions)
@@ -75,11 +79,25 @@ static bool open_repository(struct revisions *revisions, size_t i, struct error 
 	struct revision *r = &revisions->items[i];
 	free(r->password);
 	r->password = read_secret(s->password_file);
-	struct git_source source = { .name = s->name, .url = s->url, .branch = s->branch, .tag = s->tag, .commit = s->commit, .user = s->user,
-				     .password = r->password, .token_file = s->token_file, .ca_file = s->ca_file, .client_cert = s->client_cert,
-				     .client_key = s->client_key, .proxy = s->proxy, .ssh_key = s->ssh_key, .known_hosts = s->known_hosts };
-	r->repository = repository_open(revisions->config->cache_dir, &source, err);
-	return r->repository != NULL;
+	struct git_source source = { .name = s->name,
+				     .url = s->url,
+				     .branch = s->branch,
+				     .tag = s->tag,
+				     .commit = s->commit,
+				     .user = s->user,
+				     .password = r->password,
+				     .token_file = s->token_file,
+				     .ca_file = s->ca_file,
+				     .client_cert = s->client_cert,
+				     .client_key = s->client_key,
+				     .proxy = s->proxy,
+				     .ssh_key = s->ssh_key,
+				     .known_hosts = s->known_hosts };
+	struct repository *opened = repository_open(revisions->config->cache_dir, &source, err);
+	pthread_mutex_lock(&r->lock);
+	r->repository = opened;
+	pthread_mutex_unlock(&r->lock);
+	return opened != NULL;
 }
 
 /* Takes a commit's tree in place of the one in force, as a whole. */
@@ -88,14 +106,16 @@ static bool take_tree(struct revision *r, const char *commit, struct error *err)
 	struct revision_tree fresh;
 	if (!revision_tree_read(r->repository, commit, "", &fresh, err))
 		return false;
+	pthread_mutex_lock(&r->lock);
 	if (r->has_tree)
 		revision_tree_free(&r->tree);
 	r->tree = fresh;
 	r->has_tree = true;
+	pthread_mutex_unlock(&r->lock);
 	return true;
 }
 
-static bool poll_locked(struct revisions *revisions, size_t source, bool *changed, struct error *err)
+static bool poll_source_once(struct revisions *revisions, size_t source, bool *changed, struct error *err)
 {
 	struct revision *r = &revisions->items[source];
 	if (r->repository == NULL && !open_repository(revisions, source, err))
@@ -122,8 +142,8 @@ bool revisions_poll(struct revisions *revisions, size_t source, bool *changed, s
 {
 	struct revision *r = &revisions->items[source];
 	*changed = false;
+	bool ok = poll_source_once(revisions, source, changed, err);
 	pthread_mutex_lock(&r->lock);
-	bool ok = poll_locked(revisions, source, changed, err);
 	char before[sizeof r->problem];
 	memcpy(before, r->problem, sizeof before);
 	(void)snprintf(r->problem, sizeof r->problem, "%.*s", (int)sizeof r->problem - 1, ok ? "" : err->message);
@@ -138,17 +158,19 @@ static bool render_locked(struct revision *r, const char *path, char commit[41],
 	AUTOFREE struct render_file *files = mem_array(r->tree.count, sizeof *files);
 	for (size_t i = 0; i < r->tree.count; i++) {
 		const struct revision_file *f = &r->tree.files[i];
-		files[i] = (struct render_file){ .path = f->path, .data = f->data, .len = f->len,
-						 .kind = f->kind == REVISION_FILE    ? RENDER_FILE :
-							 f->kind == REVISION_SYMLINK ? RENDER_SYMLINK :
-										       RENDER_SUBMODULE };
+		files[i] = (struct render_file){ .path = f->path,
+						 .data = f->data,
+						 .len = f->len,
+						 .kind = f->kind == REVISION_FILE      ? RENDER_FILE
+							 : f->kind == REVISION_SYMLINK ? RENDER_SYMLINK
+										       : RENDER_SUBMODULE };
 	}
 	struct render_tree tree = { .files = files, .count = r->tree.count };
 	return render_tree_build(&tree, path == NULL ? "" : path, NULL, out, err);
 }
 
-bool revisions_render(struct revisions *revisions, const struct sync_config *sync, char commit[41], struct render_result *out, char note[300],
-		      struct error *err)
+bool revisions_render(struct revisions *revisions, const struct sync_config *sync, char commit[41], struct render_result *out,
+		      char note[300], struct error *err)
 {
 	size_t i = 0;
 	while (strcmp(revisions->config->sources[i].name, sync->source) != 0)

@@ -17,8 +17,8 @@ static void log_changes(const char *sync, const char *commit, const struct sync_
 		const struct sync_change *c = &out->changes[i];
 		if (c->action == CHANGE_PENDING || c->action == CHANGE_RETAINED)
 			continue;
-		log_event(c->action == CHANGE_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "object", "sync", sync, "action", change_action_name(c->action),
-			  "object", c->id, "commit", commit, "message", c->message, NULL);
+		log_event(c->action == CHANGE_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "object", "sync", sync, "action",
+			  change_action_name(c->action), "object", c->id, "commit", commit, "message", c->message, NULL);
 	}
 }
 
@@ -46,9 +46,16 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 	struct error problem = ERROR_INIT;
 	bool rendered = revisions_render(agent->revisions, sync, commit, &objects, note, &problem);
 	struct kube *as = kube_for(agent, sync);
-	struct sync_input in = { .kube = agent->kube, .as = as == NULL ? agent->kube : as, .name = sync->name, .ns = sync->ns == NULL ? "default" : sync->ns,
-				 .own_ns = agent->config->ns, .commit = commit, .prune = sync->prune, .now_ms = clock_now_ms(&agent->clock),
-				 .may_act = agent_may_act, .context = agent };
+	struct sync_input in = { .kube = agent->kube,
+				 .as = as == NULL ? agent->kube : as,
+				 .name = sync->name,
+				 .ns = sync->ns == NULL ? "default" : sync->ns,
+				 .own_ns = agent->config->ns,
+				 .commit = commit,
+				 .prune = sync->prune,
+				 .now_ms = clock_now_ms(&agent->clock),
+				 .may_act = agent_may_act,
+				 .context = agent };
 	if (commit[0] == '\0' && note[0] == '\0') {
 		kube_free(as);
 		return INT64_MAX; /* nothing fetched yet: the poller brings the next turn */

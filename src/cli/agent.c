@@ -45,7 +45,8 @@ bool cli_agent_config(const struct cli_options *o, struct agent_config *out, str
 	if (out->cache_dir == NULL) {
 		const char *cache = getenv("XDG_CACHE_HOME");
 		const char *home = getenv("HOME");
-		out->cache_dir = cache != NULL ? mem_printf("%s/weir/git", cache) : mem_printf("%s/.cache/weir/git", home == NULL ? "" : home);
+		out->cache_dir =
+			cache != NULL ? mem_printf("%s/weir/git", cache) : mem_printf("%s/.cache/weir/git", home == NULL ? "" : home);
 	}
 	if (o->listen != NULL) {
 		free(out->listen);
@@ -70,7 +71,11 @@ static bool take_access(const char *text, bool in_cluster, enum flink_access *ou
 
 static bool run(const struct cli_options *options, struct agent_config *config, struct cli_cluster *cluster, struct error *err)
 {
-	struct agent agent = { .config = config, .http = cluster->http, .kube = cluster->kube, .clock = clock_real(), .random = random_real(),
+	struct agent agent = { .config = config,
+			       .http = cluster->http,
+			       .kube = cluster->kube,
+			       .clock = clock_real(),
+			       .random = random_real(),
 			       .policy = policy_default() };
 	if (config->ns == NULL)
 		config->ns = mem_strdup(cluster->in_cluster ? cluster->ns : "default");

@@ -90,9 +90,11 @@ static bool prepare(struct demo *d, const struct cli_options *options, uint16_t 
 	d->kubeconfig = mem_printf("%s/kubeconfig", d->work);
 	d->repo = mem_printf("%s/repo.git", d->work);
 	d->log = mem_printf("%s/agent.log", d->work);
-	AUTOFREE char *text = mem_printf("apiVersion: v1\nkind: Config\ncurrent-context: demo\nclusters:\n- name: demo\n  cluster: {server: \"http://127.0.0.1:%u\"}\n"
-					 "contexts:\n- name: demo\n  context: {cluster: demo, user: demo}\nusers:\n- name: demo\n  user: {}\n",
-					 (unsigned)port);
+	AUTOFREE char *text =
+		mem_printf("apiVersion: v1\nkind: Config\ncurrent-context: demo\nclusters:\n- name: demo\n  cluster: {server: "
+			   "\"http://127.0.0.1:%u\"}\n"
+			   "contexts:\n- name: demo\n  context: {cluster: demo, user: demo}\nusers:\n- name: demo\n  user: {}\n",
+			   (unsigned)port);
 	return write_file(d->kubeconfig, text, err);
 }
 
@@ -103,8 +105,9 @@ static bool start_agent(struct demo *d, struct error *err)
 	char *init[] = { "git", "init", "-q", "--bare", "--initial-branch=main", d->repo, NULL };
 	if (wait_for(start(init, NULL)) != 0)
 		return error_set(err, ERROR_INVALID, "git init failed: is git installed?");
-	char *agent[] = { d->self,	 "agent",      "--repo",     url,	    "--branch",	     "main", "--path", "orders", "--kubeconfig", d->kubeconfig,
-			  "--interval", "500ms", "--cache-dir", cache, "--stable-after", "1s",   "--start-deadline", "60s", NULL };
+	char *agent[] = { d->self,	    "agent",	    "--repo",		url,	      "--branch", "main",	 "--path",
+			  "orders",	    "--kubeconfig", d->kubeconfig,	"--interval", "500ms",	  "--cache-dir", cache,
+			  "--stable-after", "1s",	    "--start-deadline", "60s",	      NULL };
 	d->agent = start(agent, d->log);
 	return d->agent > 0 || error_set(err, ERROR_BUG, "fork: %s", strerror(errno));
 }

@@ -9,17 +9,25 @@
 #include "render/render.h"
 #include "sync/sync.h"
 
-static bool plan_sync(struct cli_cluster *cluster, struct revisions *revisions, const struct agent_config *config, const struct sync_config *sync,
-		      size_t *changes, struct error *err)
+static bool plan_sync(struct cli_cluster *cluster, struct revisions *revisions, const struct agent_config *config,
+		      const struct sync_config *sync, size_t *changes, struct error *err)
 {
 	char commit[41];
 	char note[300];
 	struct render_result objects = { 0 };
 	if (!revisions_render(revisions, sync, commit, &objects, note, err))
 		return false;
-	struct sync_input in = { .kube = cluster->kube, .as = cluster->kube, .name = sync->name, .ns = sync->ns == NULL ? "default" : sync->ns,
-				 .own_ns = config->ns, .commit = commit, .prune = sync->prune, .objects = &objects,
-				 .now_ms = clock_real().now_ms(NULL), .plan = true, .source_problem = note };
+	struct sync_input in = { .kube = cluster->kube,
+				 .as = cluster->kube,
+				 .name = sync->name,
+				 .ns = sync->ns == NULL ? "default" : sync->ns,
+				 .own_ns = config->ns,
+				 .commit = commit,
+				 .prune = sync->prune,
+				 .objects = &objects,
+				 .now_ms = clock_real().now_ms(NULL),
+				 .plan = true,
+				 .source_problem = note };
 	struct sync_output out;
 	bool ok = sync_pass(&in, &out, err);
 	render_result_free(&objects);
@@ -28,7 +36,8 @@ static bool plan_sync(struct cli_cluster *cluster, struct revisions *revisions, 
 	(void)printf("sync %s at %.12s: %zu unchanged\n", sync->name, commit, out.unchanged);
 	for (size_t i = 0; i < out.change_count; i++) {
 		const struct sync_change *c = &out.changes[i];
-		(void)printf("  %-9s %s%s%s\n", change_action_name(c->action), c->id, c->message == NULL ? "" : ": ", c->message == NULL ? "" : c->message);
+		(void)printf("  %-9s %s%s%s\n", change_action_name(c->action), c->id, c->message == NULL ? "" : ": ",
+			     c->message == NULL ? "" : c->message);
 		*changes += c->action != CHANGE_RETAINED;
 	}
 	bool failed = out.state == SYNC_FAILED;

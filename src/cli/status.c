@@ -31,7 +31,8 @@ static const char *message_of(const struct node *resource, struct buf *out)
 	for (size_t i = 0; i < node_count(conditions); i++) {
 		const struct node *c = node_at(conditions, i);
 		if (!str_eq(node_find_text(c, "type"), "Running"))
-			buf_printf(out, "%s%s: %s", out->len == 0 ? "" : "; ", node_find_text(c, "type"), node_text_or(node_get(c, "message"), ""));
+			buf_printf(out, "%s%s: %s", out->len == 0 ? "" : "; ", node_find_text(c, "type"),
+				   node_text_or(node_get(c, "message"), ""));
 	}
 	const char *withheld = decide_annotation(resource, "weir.dev/withheld");
 	if (withheld != NULL)
@@ -56,7 +57,8 @@ static void put_resources(struct doc *doc, struct node *out, const struct node *
 		node_set_text(doc, row, "lifecycleState", node_text_or(node_find(r, "status/lifecycleState"), ""));
 		node_set_text(doc, row, "jobId", node_text_or(node_find(r, "status/jobStatus/jobId"), ""));
 		node_set_text(doc, row, "commit", node_text_or(node_get(node_find(r, "metadata/annotations"), "weir.dev/commit"), ""));
-		node_set_text(doc, row, "lastSavepoint", node_text_or(node_find(r, "status/jobStatus/savepointInfo/lastSavepoint/location"), ""));
+		node_set_text(doc, row, "lastSavepoint",
+			      node_text_or(node_find(r, "status/jobStatus/savepointInfo/lastSavepoint/location"), ""));
 		node_set_text(doc, row, "message", message_of(r, &message));
 		node_append(doc, out, row);
 	}
@@ -67,8 +69,9 @@ static void print_text(const struct node *root)
 	const struct node *syncs = node_get(root, "syncs");
 	(void)printf("%-16s %-12s %-10s %s\n", "SYNC", "COMMIT", "STATE", "MESSAGE");
 	for (size_t i = 0; i < node_count(syncs); i++)
-		(void)printf("%-16s %-12.12s %-10s %s\n", node_find_text(node_at(syncs, i), "name"), node_find_text(node_at(syncs, i), "commit"),
-			     node_find_text(node_at(syncs, i), "state"), node_find_text(node_at(syncs, i), "message"));
+		(void)printf("%-16s %-12.12s %-10s %s\n", node_find_text(node_at(syncs, i), "name"),
+			     node_find_text(node_at(syncs, i), "commit"), node_find_text(node_at(syncs, i), "state"),
+			     node_find_text(node_at(syncs, i), "message"));
 	const struct node *resources = node_get(root, "resources");
 	(void)printf("\n%-16s %-20s %-12s %-12s %-12s %s\n", "NAMESPACE", "NAME", "JOB", "LIFECYCLE", "COMMIT", "SAVEPOINT / MESSAGE");
 	for (size_t i = 0; i < node_count(resources); i++) {

@@ -8,9 +8,18 @@
 #include "lifecycle/internal.h"
 
 static const char *const job_state_names[JOB_STATE_COUNT] = {
-	[JOB_NONE] = "", [JOB_INITIALIZING] = "INITIALIZING", [JOB_CREATED] = "CREATED", [JOB_RUNNING] = "RUNNING",
-	[JOB_FAILING] = "FAILING", [JOB_FAILED] = "FAILED", [JOB_CANCELLING] = "CANCELLING", [JOB_CANCELED] = "CANCELED",
-	[JOB_FINISHED] = "FINISHED", [JOB_RESTARTING] = "RESTARTING", [JOB_SUSPENDED] = "SUSPENDED", [JOB_RECONCILING] = "RECONCILING",
+	[JOB_NONE] = "",
+	[JOB_INITIALIZING] = "INITIALIZING",
+	[JOB_CREATED] = "CREATED",
+	[JOB_RUNNING] = "RUNNING",
+	[JOB_FAILING] = "FAILING",
+	[JOB_FAILED] = "FAILED",
+	[JOB_CANCELLING] = "CANCELLING",
+	[JOB_CANCELED] = "CANCELED",
+	[JOB_FINISHED] = "FINISHED",
+	[JOB_RESTARTING] = "RESTARTING",
+	[JOB_SUSPENDED] = "SUSPENDED",
+	[JOB_RECONCILING] = "RECONCILING",
 };
 
 const char *job_state_name(enum job_state state)
@@ -43,8 +52,14 @@ const char *effect_name(enum effect effect)
 
 struct policy policy_default(void)
 {
-	return (struct policy){ .stable_checkpoints = 2, .stable_after_ms = 10000, .start_deadline_ms = 300000, .crash_restarts = 2,
-				.savepoint_timeout_ms = 600000, .delete_deadline_ms = 600000, .interval_ms = 15000, .poll_ms = 500 };
+	return (struct policy){ .stable_checkpoints = 2,
+				.stable_after_ms = 10000,
+				.start_deadline_ms = 300000,
+				.crash_restarts = 2,
+				.savepoint_timeout_ms = 600000,
+				.delete_deadline_ms = 600000,
+				.interval_ms = 15000,
+				.poll_ms = 500 };
 }
 
 void job_id_of(const char *uid, int64_t launch, char out[33])
@@ -154,6 +169,7 @@ static void note_recreation(struct turn *t)
 	if (live != NULL && t->in->seen->jm == SEEN_UNKNOWN)
 		return;
 	if (live != NULL) {
+		(void)told_checkpoint(t);
 		live->ended_at = t->in->now_ms;
 		LEDGER_SET(live->outcome, "stopped");
 	}
@@ -207,6 +223,10 @@ static void decide_action(struct turn *t)
 		break;
 	}
 	const struct ledger_launch *live = ledger_live(l);
+	if (live != NULL && t->in->seen->jm == SEEN_ABSENT && !cluster_unseen(t)) {
+		recover_lost_jobmanager(t);
+		return;
+	}
 	if (t->deleting) {
 		if (live != NULL)
 			stop_begin(t, "delete");
@@ -242,9 +262,10 @@ void decide(const struct decide_input *in, struct decision *out)
 	bool foreign = in->ledger->uid[0] == '\0' && node_find(in->resource, "status/reconciliationStatus/lastReconciledSpec") != NULL &&
 		       !str_eq(decide_annotation(in->resource, "weir.dev/managed"), "true");
 	if (foreign) {
-		LEDGER_SET(out->ledger.stuck, "ForeignController: another controller wrote this status; set weir.dev/managed: \"true\" to adopt it");
+		LEDGER_SET(out->ledger.stuck,
+			   "ForeignController: another controller wrote this status; set weir.dev/managed: \"true\" to adopt it");
 		decision_reason(out, "%s", out->ledger.stuck);
-		out->ledger_changed = false;
+		decision_event(out, true, "ForeignController", "%s", out->ledger.stuck);
 		return;
 	}
 	if (!t.deleting && !has_finalizer(in->resource)) {

@@ -5,8 +5,13 @@
 #include "base/sha256.h"
 
 static const char *const ignored_keys[] = { "job.autoscaler", "parallelism.default", "kubernetes.operator" };
-static const char *const ignored_job_fields[] = { "state", "upgradeMode", "savepointTriggerNonce", "checkpointTriggerNonce", "initialSavepointPath",
-						  "allowNonRestoredState", "autoscalerResetNonce" };
+static const char *const ignored_job_fields[] = { "state",
+						  "upgradeMode",
+						  "savepointTriggerNonce",
+						  "checkpointTriggerNonce",
+						  "initialSavepointPath",
+						  "allowNonRestoredState",
+						  "autoscalerResetNonce" };
 
 static bool ignored_key(const char *key)
 {
@@ -70,28 +75,51 @@ struct member {
 	bool number_as_double;
 };
 
-static const struct member resource_members[] = { { "cpu", "null", NULL, true }, { "memory", "null", NULL, false }, { "ephemeralStorage", "null", NULL, false },
+static const struct member resource_members[] = { { "cpu", "null", NULL, true },
+						  { "memory", "null", NULL, false },
+						  { "ephemeralStorage", "null", NULL, false },
 						  { NULL, NULL, NULL, false } };
 static const struct member job_members[] = {
-	{ "jarURI", "null", NULL, false }, { "parallelism", "0", NULL, false }, { "entryClass", "null", NULL, false }, { "args", "[]", NULL, false },
-	{ "state", "\"running\"", NULL, false }, { "savepointTriggerNonce", "null", NULL, false }, { "initialSavepointPath", "null", NULL, false },
-	{ "checkpointTriggerNonce", "null", NULL, false }, { "upgradeMode", "\"stateless\"", NULL, false },
-	{ "allowNonRestoredState", "null", NULL, false }, { "savepointRedeployNonce", "null", NULL, false },
-	{ "autoscalerResetNonce", "null", NULL, false }, { NULL, NULL, NULL, false },
+	{ "jarURI", "null", NULL, false },
+	{ "parallelism", "0", NULL, false },
+	{ "entryClass", "null", NULL, false },
+	{ "args", "[]", NULL, false },
+	{ "state", "\"running\"", NULL, false },
+	{ "savepointTriggerNonce", "null", NULL, false },
+	{ "initialSavepointPath", "null", NULL, false },
+	{ "checkpointTriggerNonce", "null", NULL, false },
+	{ "upgradeMode", "\"stateless\"", NULL, false },
+	{ "allowNonRestoredState", "null", NULL, false },
+	{ "savepointRedeployNonce", "null", NULL, false },
+	{ "autoscalerResetNonce", "null", NULL, false },
+	{ NULL, NULL, NULL, false },
 };
-static const struct member ingress_members[] = { { "template", "null", NULL, false }, { "className", "null", NULL, false },
+static const struct member ingress_members[] = { { "template", "null", NULL, false },	 { "className", "null", NULL, false },
 						 { "annotations", "null", NULL, false }, { "labels", "null", NULL, false },
-						 { "tls", "null", NULL, false }, { NULL, NULL, NULL, false } };
-static const struct member jobmanager_members[] = { { "resource", "null", resource_members, false }, { "replicas", "1", NULL, false },
-						    { "podTemplate", "null", NULL, false }, { NULL, NULL, NULL, false } };
-static const struct member taskmanager_members[] = { { "resource", "null", resource_members, false }, { "replicas", "null", NULL, false },
-						     { "podTemplate", "null", NULL, false }, { NULL, NULL, NULL, false } };
+						 { "tls", "null", NULL, false },	 { NULL, NULL, NULL, false } };
+static const struct member jobmanager_members[] = { { "resource", "null", resource_members, false },
+						    { "replicas", "1", NULL, false },
+						    { "podTemplate", "null", NULL, false },
+						    { NULL, NULL, NULL, false } };
+static const struct member taskmanager_members[] = { { "resource", "null", resource_members, false },
+						     { "replicas", "null", NULL, false },
+						     { "podTemplate", "null", NULL, false },
+						     { NULL, NULL, NULL, false } };
 static const struct member spec_members[] = {
-	{ "job", "null", job_members, false }, { "restartNonce", "null", NULL, false }, { "flinkConfiguration", "{}", NULL, false },
-	{ "image", "null", NULL, false }, { "imagePullPolicy", "null", NULL, false }, { "serviceAccount", "null", NULL, false },
-	{ "flinkVersion", "null", NULL, false }, { "ingress", "null", ingress_members, false }, { "podTemplate", "null", NULL, false },
-	{ "jobManager", "null", jobmanager_members, false }, { "taskManager", "null", taskmanager_members, false },
-	{ "logConfiguration", "null", NULL, false }, { "mode", "null", NULL, false }, { NULL, NULL, NULL, false },
+	{ "job", "null", job_members, false },
+	{ "restartNonce", "null", NULL, false },
+	{ "flinkConfiguration", "{}", NULL, false },
+	{ "image", "null", NULL, false },
+	{ "imagePullPolicy", "null", NULL, false },
+	{ "serviceAccount", "null", NULL, false },
+	{ "flinkVersion", "null", NULL, false },
+	{ "ingress", "null", ingress_members, false },
+	{ "podTemplate", "null", NULL, false },
+	{ "jobManager", "null", jobmanager_members, false },
+	{ "taskManager", "null", taskmanager_members, false },
+	{ "logConfiguration", "null", NULL, false },
+	{ "mode", "null", NULL, false },
+	{ NULL, NULL, NULL, false },
 };
 
 static void put_members(struct buf *out, const struct node *n, const struct member *m)
@@ -123,5 +151,6 @@ void spec_last_reconciled(const struct node *spec, const char *state, const char
 	}
 	buf_puts(out, "{\"spec\":");
 	put_members(out, copy, spec_members);
-	buf_printf(out, ",\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":%s}}", first_deployment ? "true" : "false");
+	buf_printf(out, ",\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":%s}}",
+		   first_deployment ? "true" : "false");
 }

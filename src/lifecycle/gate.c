@@ -46,7 +46,8 @@ void gate_decide(const struct gate_input *in, struct gate_output *out)
 	if (str_eq(in->digest, in->live_digest) || str_eq(in->preflight, "off"))
 		return;
 	bool require = str_eq(in->preflight, "require");
-	if (strcmp(in->ledger->preflight_digest, in->digest) == 0 && strcmp(in->ledger->preflight_result, "running") != 0 && !retried) {
+	if (strcmp(in->ledger->preflight_digest, in->digest) == 0 && strcmp(in->ledger->preflight_result, "running") != 0 &&
+	    !(retried && q != NULL)) {
 		by_result(out, in->ledger->preflight_result, in->ledger->preflight_message, require);
 		return;
 	}

@@ -31,12 +31,21 @@ void launch_continue(struct turn *t); /* op OP_LAUNCH */
 /* watch.c: a launch that should be as it is: progress, stability, failure. */
 void watch_launch(struct turn *t);
 /* rollback.c */
+/*
+ * Is it shown, and not merely unseen, that the live launch completed no checkpoint? Then, and only then, the state it started from is still
+ * the newest.
+ */
+bool proven_no_checkpoint(const struct turn *t);
+/* What the JobManager tells of its newest checkpoint goes into the ledger; NULL if it did not tell in this turn. */
+const char *told_checkpoint(struct turn *t);
+/* The live launch's JobManager is gone without our doing. */
+void recover_lost_jobmanager(struct turn *t);
+bool cluster_unseen(const struct turn *t); /* some part of it is unknown */
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size);
 void rollback_begin(struct turn *t, const char *why);
 /* status.c */
 void status_build(struct turn *t);
 
 void turn_op(struct turn *t, enum op_kind kind, const char *reason);
-bool ledger_is_last_state(const struct turn *t);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "lifecycle/internal.h"
 
 /* weir.dev/restore-from: latest | path:<uri> | commit:<sha>. A value counts once. */
@@ -13,11 +14,23 @@ static bool choice_made(struct turn *t, struct ledger_restore *out)
 	const char *choice = decide_annotation(t->in->resource, "weir.dev/restore-from");
 	if (choice == NULL)
 		return false;
-	char spent[sizeof l->spent_choice];
-	(void)snprintf(spent, sizeof spent, "%s %s", l->uid, choice);
+	char spent[65];
+	AUTOBUF text = BUF_INIT;
+	buf_printf(&text, "%s %s", l->uid, choice);
+	sha256_hex(buf_text(&text), text.len, spent);
 	if (strcmp(spent, l->spent_choice) == 0)
 		return false;
 	*out = (struct ledger_restore){ .kind = RESTORE_PATH };
+	if (strcmp(choice, "latest") == 0 && t->in->seen->ha_checkpoint && l->launch_count > 0) {
+		out->kind = RESTORE_HA; /* newer than any path we know */
+		LEDGER_SET(l->spent_choice, spent);
+		decision_reason(t->out, "weir.dev/restore-from: latest: the HA metadata");
+		return true;
+	}
+	if (strlen(choice) >= LEDGER_PATH) {
+		LEDGER_SET(l->stuck, "StateChoiceRequired: weir.dev/restore-from is longer than 511 bytes");
+		return false;
+	}
 	if (strcmp(choice, "latest") == 0 && l->newest.path[0] != '\0') {
 		LEDGER_SET(out->path, l->newest.path);
 	} else if (str_starts(choice, "path:")) {
@@ -31,12 +44,23 @@ static bool choice_made(struct turn *t, struct ledger_restore *out)
 			}
 	}
 	if (out->path[0] == '\0') {
-		(void)snprintf(l->stuck, sizeof l->stuck, "StateChoiceRequired: weir.dev/restore-from: %.60s names no state that the ledger knows", choice);
+		(void)snprintf(l->stuck, sizeof l->stuck,
+			       "StateChoiceRequired: weir.dev/restore-from: %.60s names no state that the ledger knows", choice);
 		return false;
 	}
 	LEDGER_SET(l->spent_choice, spent);
 	decision_reason(t->out, "weir.dev/restore-from: %s", choice);
 	return true;
+}
+
+/* Does the version that is to start say so itself? */
+static bool consents_to_empty(const struct turn *t)
+{
+	const struct ledger_launch *stable = t->target == TARGET_STABLE ? ledger_stable(t->ledger) : NULL;
+	if (stable == NULL)
+		return t->mode == MODE_STATELESS && t->mode_given;
+	AUTODOC *doc = doc_parse_json(stable->spec, strlen(stable->spec), "stable spec", NULL, NULL);
+	return doc != NULL && str_eq(node_find_text(doc_root(doc), "job/upgradeMode"), "stateless");
 }
 
 static bool choose_state(struct turn *t, struct ledger_restore *out)
@@ -46,7 +70,8 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 		return true;
 	if (l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint) {
 		if (l->next.path[0] == '\0') {
-			LEDGER_SET(l->stuck, "StateChoiceRequired: the HA metadata vanished and no checkpoint path is known; set weir.dev/restore-from: path:<uri>");
+			LEDGER_SET(l->stuck, "StateChoiceRequired: the HA metadata vanished and no checkpoint path is known; set "
+					     "weir.dev/restore-from: path:<uri>");
 			return false;
 		}
 		decision_reason(t->out, "the HA metadata vanished: restoring from the recorded checkpoint");
@@ -54,24 +79,29 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 		out->kind = RESTORE_PATH;
 		return true;
 	}
-	if (l->next.kind == RESTORE_EMPTY && l->had_checkpoint && !(t->mode == MODE_STATELESS && t->mode_given)) {
+	if (l->next.kind == RESTORE_EMPTY && l->had_checkpoint && !consents_to_empty(t)) {
 		l->next.kind = RESTORE_UNDECIDED; /* the consent was withdrawn before it was used */
 	}
 	if (l->next.kind != RESTORE_UNDECIDED) {
 		*out = l->next;
 		return true;
 	}
-	if (l->had_checkpoint && t->mode == MODE_STATELESS && t->mode_given) {
+	if (l->had_checkpoint && consents_to_empty(t)) {
 		*out = (struct ledger_restore){ .kind = RESTORE_EMPTY };
 		return true;
 	}
 	if (l->had_checkpoint) {
 		if (l->stuck[0] == '\0')
 			(void)snprintf(l->stuck, sizeof l->stuck,
-				       "StateChoiceRequired: this job has run before; set weir.dev/restore-from: latest | commit:<sha> | path:<uri>, or upgradeMode: stateless");
+				       "StateChoiceRequired: this job has run before; set weir.dev/restore-from: latest | commit:<sha> | "
+				       "path:<uri>, or upgradeMode: stateless");
 		return false;
 	}
 	const char *initial = node_find_text(t->spec, "job/initialSavepointPath");
+	if (initial != NULL && strlen(initial) >= LEDGER_PATH) {
+		LEDGER_SET(l->stuck, "spec.job.initialSavepointPath is longer than 511 bytes");
+		return false;
+	}
 	*out = (struct ledger_restore){ .kind = initial == NULL || *initial == '\0' ? RESTORE_EMPTY : RESTORE_PATH };
 	if (out->kind == RESTORE_PATH)
 		LEDGER_SET(out->path, initial);
@@ -96,10 +126,17 @@ void launch_begin(struct turn *t)
 		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
 		return;
 	}
+	if (l->launch_count == 0 && (s->jm == SEEN_PRESENT || s->jm_pods + s->tm_pods > 0 || s->ha == SEEN_PRESENT)) {
+		/* adopted, or the ledger was lost: what runs there has state that this ledger knows nothing of */
+		LEDGER_SET(l->stuck, "AdoptionRequired: a cluster or HA metadata of this name is there that the ledger does not know; "
+				     "nothing is touched");
+		decision_reason(t->out, "%s", l->stuck);
+		return;
+	}
 	if (s->jm == SEEN_PRESENT || s->jm_pods + s->tm_pods > 0) {
 		decision_reason(t->out, "an older cluster of this name is still there");
 		turn_op(t, OP_REMOVE, "deploy");
-		l->op.keep_ha = l->next.kind == RESTORE_HA;
+		l->op.keep_ha = l->next.kind == RESTORE_HA || (l->next.kind == RESTORE_UNDECIDED && s->ha_checkpoint);
 		return;
 	}
 	struct ledger_restore restore = { 0 };
@@ -119,7 +156,8 @@ void launch_begin(struct turn *t)
 	char last_id[33] = "";
 	if (l->launch_count > 0)
 		LEDGER_SET(last_id, l->launches[l->launch_count - 1].job_id);
-	struct ledger_launch fresh = { .generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0), .restore = restore };
+	struct ledger_launch fresh = { .generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0),
+				       .restore = restore };
 	LEDGER_SET(fresh.digest, t->target_digest);
 	LEDGER_SET(fresh.commit, commit);
 	fresh.spec = spec_text(t);
@@ -136,7 +174,9 @@ void launch_begin(struct turn *t)
 	turn_op(t, OP_LAUNCH, t->target == TARGET_STABLE ? "rollback" : "deploy");
 	t->out->effect = EFFECT_CREATE_CLUSTER;
 	decision_reason(t->out, "launch %lld as job %s, %s%s", (long long)launch->number, launch->job_id,
-			restore.kind == RESTORE_EMPTY ? "without state" : restore.kind == RESTORE_HA ? "from its HA metadata" : "from ",
+			restore.kind == RESTORE_EMPTY ? "without state"
+			: restore.kind == RESTORE_HA  ? "from its HA metadata"
+						      : "from ",
 			restore.kind == RESTORE_PATH ? restore.path : "");
 	decision_event(t->out, false, "Submit", "Starting deployment (launch %lld).", (long long)launch->number);
 }
@@ -152,6 +192,16 @@ void launch_continue(struct turn *t)
 	}
 	if (s->jm == SEEN_PRESENT && s->jm_launch == launch->number && !s->jm_deleting && s->jm_complete) {
 		launch->submitted_at = t->in->now_ms;
+		l->op = (struct ledger_op){ 0 };
+		return;
+	}
+	bool wanted = !t->deleting && t->target != TARGET_NOTHING && strcmp(launch->digest, t->target_digest) == 0;
+	if (!wanted && s->jm == SEEN_ABSENT && s->jm_pods + s->tm_pods == 0 && s->ha != SEEN_UNKNOWN && !s->ha_checkpoint) {
+		/* it was never created, and is no longer wanted: its state goes to whatever comes next */
+		decision_reason(t->out, "launch %lld is withdrawn before it was created", (long long)launch->number);
+		l->next = launch->restore;
+		launch->ended_at = t->in->now_ms;
+		LEDGER_SET(launch->outcome, "withdrawn");
 		l->op = (struct ledger_op){ 0 };
 		return;
 	}

@@ -17,31 +17,68 @@ struct field {
 	const struct field *of; /* F_STRUCT */
 };
 
-#define TEXT(s, f) { #f, F_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), NULL }
-#define INT(s, f)  { #f, F_INT, offsetof(struct s, f), 0, NULL }
-#define HEAP(s, f) { #f, F_HEAP, offsetof(struct s, f), 0, NULL }
-#define SUB(s, f, table) { #f, F_STRUCT, offsetof(struct s, f), 0, table }
-#define END { NULL, F_INT, 0, 0, NULL }
+#define TEXT(s, f)                                                                  \
+	{                                                                           \
+#f, F_TEXT, offsetof(struct s, f), sizeof(((struct s *)0)->f), NULL \
+	}
+#define INT(s, f)                                         \
+	{                                                 \
+#f, F_INT, offsetof(struct s, f), 0, NULL \
+	}
+#define HEAP(s, f)                                         \
+	{                                                  \
+#f, F_HEAP, offsetof(struct s, f), 0, NULL \
+	}
+#define SUB(s, f, table)                                      \
+	{                                                     \
+#f, F_STRUCT, offsetof(struct s, f), 0, table \
+	}
+#define END                             \
+	{                               \
+		NULL, F_INT, 0, 0, NULL \
+	}
 
 static const struct field restore_fields[] = { INT(ledger_restore, kind), TEXT(ledger_restore, path), END };
 static const struct field launch_fields[] = {
-	INT(ledger_launch, number), TEXT(ledger_launch, job_id), TEXT(ledger_launch, digest), TEXT(ledger_launch, commit),
-	INT(ledger_launch, generation), SUB(ledger_launch, restore, restore_fields), INT(ledger_launch, submitted_at),
-	INT(ledger_launch, running_at), INT(ledger_launch, stable_at), INT(ledger_launch, ended_at), INT(ledger_launch, checkpoints), INT(ledger_launch, failed_before),
-	TEXT(ledger_launch, outcome), HEAP(ledger_launch, spec), END,
+	INT(ledger_launch, number),	  TEXT(ledger_launch, job_id),	   TEXT(ledger_launch, digest),
+	TEXT(ledger_launch, commit),	  INT(ledger_launch, generation),  SUB(ledger_launch, restore, restore_fields),
+	INT(ledger_launch, submitted_at), INT(ledger_launch, running_at),  INT(ledger_launch, stable_at),
+	INT(ledger_launch, ended_at),	  INT(ledger_launch, checkpoints), INT(ledger_launch, failed_before),
+	TEXT(ledger_launch, outcome),	  HEAP(ledger_launch, spec),	   END,
 };
 static const struct field op_fields[] = {
-	INT(ledger_op, kind), INT(ledger_op, launch), TEXT(ledger_op, reason), INT(ledger_op, attempt), TEXT(ledger_op, trigger),
-	TEXT(ledger_op, dir), INT(ledger_op, keep_ha), INT(ledger_op, started_at), INT(ledger_op, settled_at), TEXT(ledger_op, leader), END,
+	INT(ledger_op, kind),
+	INT(ledger_op, launch),
+	TEXT(ledger_op, reason),
+	INT(ledger_op, attempt),
+	TEXT(ledger_op, trigger),
+	TEXT(ledger_op, dir),
+	INT(ledger_op, keep_ha),
+	INT(ledger_op, started_at),
+	INT(ledger_op, settled_at),
+	TEXT(ledger_op, leader),
+	END,
 };
 static const struct field quarantine_fields[] = {
 	TEXT(ledger_quarantine, digest), TEXT(ledger_quarantine, commit), TEXT(ledger_quarantine, reason), INT(ledger_quarantine, at), END,
 };
 static const struct field ledger_fields[] = {
-	TEXT(ledger, uid), INT(ledger, next_launch), INT(ledger, had_checkpoint), SUB(ledger, next, restore_fields),
-	SUB(ledger, newest, restore_fields), INT(ledger, newest_at), INT(ledger, delete_asked_at), SUB(ledger, op, op_fields), TEXT(ledger, spent_choice),
-	TEXT(ledger, spent_retry), TEXT(ledger, preflight_digest), TEXT(ledger, preflight_result), TEXT(ledger, preflight_message),
-	INT(ledger, preflight_at), TEXT(ledger, stuck), END,
+	TEXT(ledger, uid),
+	INT(ledger, next_launch),
+	INT(ledger, had_checkpoint),
+	SUB(ledger, next, restore_fields),
+	SUB(ledger, newest, restore_fields),
+	INT(ledger, newest_at),
+	INT(ledger, delete_asked_at),
+	SUB(ledger, op, op_fields),
+	TEXT(ledger, spent_choice),
+	TEXT(ledger, spent_retry),
+	TEXT(ledger, preflight_digest),
+	TEXT(ledger, preflight_result),
+	TEXT(ledger, preflight_message),
+	INT(ledger, preflight_at),
+	TEXT(ledger, stuck),
+	END,
 };
 
 static void write_fields(struct doc *doc, struct node *map, const void *from, const struct field *f)
@@ -87,7 +124,8 @@ static bool read_fields(const struct node *map, void *to, const struct field *f,
 		switch (f->type) {
 		case F_TEXT:
 			if (node_text(n) == NULL || node_len(n) >= f->size)
-				return error_set(err, ERROR_INVALID, "ledger: %s: expected a string shorter than %zu bytes", f->name, f->size);
+				return error_set(err, ERROR_INVALID, "ledger: %s: expected a string shorter than %zu bytes", f->name,
+						 f->size);
 			ledger_set_text(at, f->size, node_text(n));
 			break;
 		case F_INT:
@@ -147,7 +185,8 @@ bool ledger_read(struct ledger *l, const char *json, size_t len, struct error *e
 	if (!read_fields(root, &fresh, ledger_fields, err))
 		return false;
 	if (node_count(launches) > LEDGER_LAUNCHES || node_count(quarantine) > LEDGER_QUARANTINE)
-		return error_set(err, ERROR_INVALID, "ledger: more than %d launches or %d quarantined digests", LEDGER_LAUNCHES, LEDGER_QUARANTINE);
+		return error_set(err, ERROR_INVALID, "ledger: more than %d launches or %d quarantined digests", LEDGER_LAUNCHES,
+				 LEDGER_QUARANTINE);
 	for (size_t i = 0; i < node_count(launches); i++, fresh.launch_count++) {
 		if (!read_fields(node_at(launches, i), &fresh.launches[i], launch_fields, err)) {
 			fresh.launch_count++;

@@ -116,7 +116,8 @@ static void put_job_status(const struct view *v, struct node *status)
 		node_set_int(doc, savepoints, "lastPeriodicSavepointTimestamp", 0);
 	if (node_get(savepoints, "savepointHistory") == NULL)
 		node_set(doc, savepoints, "savepointHistory", node_list(doc));
-	if (l->newest.path[0] != '\0' && strstr(l->newest.path, "/chk-") == NULL && !str_eq(node_find_text(savepoints, "lastSavepoint/location"), l->newest.path)) {
+	if (l->newest.path[0] != '\0' && strstr(l->newest.path, "/chk-") == NULL &&
+	    !str_eq(node_find_text(savepoints, "lastSavepoint/location"), l->newest.path)) {
 		struct node *last = node_map(doc);
 		node_set_int(doc, last, "timeStamp", l->newest_at);
 		node_set_text(doc, last, "location", l->newest.path);
@@ -142,7 +143,8 @@ static void put_condition(const struct view *v, struct node *list, const char *t
 	time_format_ms(v->t->in->now_ms, now);
 	struct node *c = node_map(v->doc);
 	node_set_text(v->doc, c, "lastTransitionTime",
-		      old != NULL && str_eq(node_find_text(old, "status"), status) ? node_text_or(node_get(old, "lastTransitionTime"), now) : now);
+		      old != NULL && str_eq(node_find_text(old, "status"), status) ? node_text_or(node_get(old, "lastTransitionTime"), now)
+										   : now);
 	node_set_text(v->doc, c, "message", message);
 	node_set_text(v->doc, c, "reason", reason);
 	node_set_text(v->doc, c, "status", status);
@@ -216,7 +218,8 @@ static void put_spec_text(const struct view *v, struct node *reconciliation, con
 	if (spec == NULL)
 		return;
 	AUTOBUF text = BUF_INIT;
-	spec_last_reconciled(doc_root(spec), v->live ? "running" : "suspended", modes[launch->restore.kind & 3], launch->number == 1, &text);
+	spec_last_reconciled(doc_root(spec), v->live ? "running" : "suspended", modes[launch->restore.kind & 3], launch->number == 1,
+			     &text);
 	node_set_text(v->doc, reconciliation, key, buf_text(&text));
 }
 
@@ -237,7 +240,8 @@ static void put_task_managers(const struct view *v, struct node *status)
 	struct node *tm = node_ensure_map(v->doc, status, "taskManager");
 	char selector[300] = "";
 	if (v->live)
-		(void)snprintf(selector, sizeof selector, "component=taskmanager,app=%s", node_text_or(node_find(v->t->in->resource, "metadata/name"), ""));
+		(void)snprintf(selector, sizeof selector, "component=taskmanager,app=%s",
+			       node_text_or(node_find(v->t->in->resource, "metadata/name"), ""));
 	node_set_text(v->doc, tm, "labelSelector", selector);
 	int64_t parallelism = node_integer(node_find(v->t->spec, "job/parallelism"), 1);
 	int64_t slots = node_integer(node_get(node_get(v->t->spec, "flinkConfiguration"), "taskmanager.numberOfTaskSlots"), 1);

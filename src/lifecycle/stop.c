@@ -23,7 +23,10 @@ static void stop_attempt(struct turn *t)
 	struct ledger_op *op = &t->ledger->op;
 	LEDGER_SET(op->trigger, t->in->fresh_id);
 	(void)snprintf(op->dir, sizeof op->dir, "%s%sweir-%lld-%lld", t->in->config->savepoint_dir,
-		       t->in->config->savepoint_dir[0] != '\0' && t->in->config->savepoint_dir[strlen(t->in->config->savepoint_dir) - 1] == '/' ? "" : "/",
+		       t->in->config->savepoint_dir[0] != '\0' &&
+				       t->in->config->savepoint_dir[strlen(t->in->config->savepoint_dir) - 1] == '/'
+			       ? ""
+			       : "/",
 		       (long long)op->launch, (long long)op->attempt);
 	op->started_at = t->in->now_ms;
 	op->settled_at = 0;
@@ -46,12 +49,6 @@ static bool mode_changes_version(const struct turn *t, const struct ledger_launc
 	return doc != NULL && !str_eq(node_find_text(doc_root(doc), "flinkVersion"), node_find_text(t->spec, "flinkVersion"));
 }
 
-static void note_newest_checkpoint(struct turn *t)
-{
-	if (t->in->seen->checkpoints == SEEN_PRESENT)
-		ledger_note_state(t->ledger, t->in->seen->checkpoint_path, t->in->now_ms);
-}
-
 static void wait_for(struct turn *t, const char *why)
 {
 	LEDGER_SET(t->ledger->stuck, why);
@@ -69,11 +66,13 @@ void stop_begin(struct turn *t, const char *reason)
 	bool running = s->rest == SEEN_PRESENT && s->job == JOB_RUNNING;
 	bool can_savepoint = t->in->config->savepoint_dir[0] != '\0';
 
-	if (s->jm == SEEN_UNKNOWN || s->pods == SEEN_UNKNOWN || s->ha == SEEN_UNKNOWN) {
+	if (cluster_unseen(t)) {
 		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
 		return;
 	}
-	note_newest_checkpoint(t);
+	if (delete &&l->delete_asked_at == 0)
+		l->delete_asked_at = t->in->now_ms;
+	const char *told = told_checkpoint(t);
 	if (t->mode == MODE_STATELESS && t->mode_given) {
 		decision_reason(t->out, "upgradeMode is stateless: the state is not carried over (newest known: %s)",
 				l->newest.path[0] == '\0' ? "none" : l->newest.path);
@@ -81,10 +80,11 @@ void stop_begin(struct turn *t, const char *reason)
 		remove_begin(t, reason, false);
 		return;
 	}
-	if (s->rest == SEEN_PRESENT && s->checkpoints == SEEN_PRESENT && job_state_terminal(s->job)) {
-		if (s->checkpoint_path[0] != '\0') {
-			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), s->checkpoint_path);
-			restore_from(t, s->checkpoint_path);
+	bool checkpoints_known = s->checkpoints == SEEN_PRESENT || (s->checkpoints == SEEN_ABSENT && !t->in->config->checkpointing);
+	if (s->rest == SEEN_PRESENT && checkpoints_known && job_state_terminal(s->job)) {
+		if (told != NULL) {
+			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), told);
+			restore_from(t, told);
 		} else {
 			l->next = live->restore; /* it completed nothing: what it started from is still the newest */
 		}
@@ -97,7 +97,7 @@ void stop_begin(struct turn *t, const char *reason)
 		remove_begin(t, reason, false);
 		return;
 	}
-	bool last_state = t->mode == MODE_LAST_STATE && !delete && !mode_changes_version(t, live);
+	bool last_state = t->mode == MODE_LAST_STATE && !delete &&!mode_changes_version(t, live);
 	if (running && can_savepoint && (!last_state || !s->ha_checkpoint)) {
 		savepoint_begin(t, reason);
 		return;
@@ -109,31 +109,29 @@ void stop_begin(struct turn *t, const char *reason)
 			return;
 		}
 		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
-		LEDGER_SET(l->next.path, l->newest.path);
+		LEDGER_SET(l->next.path, told); /* only what was told in this turn: an older one would be a rewind */
 		l->had_checkpoint = 1;
 		decision_reason(t->out, "last-state: the job goes on from its HA metadata (checkpoint %s)",
-				l->newest.path[0] == '\0' ? "not known to us" : l->newest.path);
+				told == NULL ? "not known to us" : told);
 		decision_event(t->out, false, "Suspended", "Suspending existing deployment, the HA metadata is kept (%s).", reason);
 		remove_begin(t, reason, true);
 		return;
 	}
-	bool nothing_ran = live->running_at == 0 && live->checkpoints == 0;
-	if (nothing_ran && (s->job != JOB_RUNNING)) {
-		decision_reason(t->out, "launch %lld never ran: the state it was to start from is still the newest", (long long)live->number);
+	if (!running && proven_no_checkpoint(t)) {
+		decision_reason(t->out, "launch %lld completed no checkpoint: the state it was to start from is still the newest",
+				(long long)live->number);
 		l->next = live->restore;
 		remove_begin(t, reason, live->restore.kind == RESTORE_HA);
 		return;
 	}
-	if (delete) {
-		/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
-		if (l->delete_asked_at == 0)
-			l->delete_asked_at = t->in->now_ms;
-		if (t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms || !can_savepoint) {
-			decision_reason(t->out, "no savepoint can be had; the newest known state is %s", l->newest.path[0] == '\0' ? "none" : l->newest.path);
-			l->next = l->newest;
-			remove_begin(t, reason, false);
-			return;
-		}
+	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
+	bool overdue = t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms;
+	if (delete &&(overdue || (!can_savepoint && s->checkpoints == SEEN_PRESENT))) {
+		decision_reason(t->out, "no savepoint can be had; the newest known state is %s",
+				l->newest.path[0] == '\0' ? "none" : l->newest.path);
+		l->next = l->newest;
+		remove_begin(t, reason, false);
+		return;
 	}
 	wait_for(t, running ? "the job cannot be stopped with its state: no savepoint directory and no HA metadata with a checkpoint"
 			    : "waiting for the job to run, or for HA metadata with a checkpoint, before it can be stopped with its state");
@@ -163,15 +161,74 @@ static void stop_again(struct turn *t, const char *why)
 	stop_attempt(t);
 }
 
+/* The stop cannot go on as it was begun: the table decides anew, on what is there now. */
+static void stop_rethink(struct turn *t, const char *why)
+{
+	char reason[24];
+	LEDGER_SET(reason, t->ledger->op.reason);
+	decision_reason(t->out, "%s: the stop is thought over", why);
+	t->ledger->op = (struct ledger_op){ 0 };
+	if (t->in->seen->jm == SEEN_ABSENT)
+		recover_lost_jobmanager(t);
+	else
+		stop_begin(t, reason);
+}
+
+static bool in_dir(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+	const char *p = strstr(path, "//"); /* Flink writes file:/x for file:///x: compare what follows the scheme's slashes */
+	const char *d = strstr(dir, "//");
+	if (strncmp(path, dir, n) == 0 && path[n] == '/')
+		return true;
+	path += strcspn(path, "/");
+	dir += strcspn(dir, "/");
+	if (p == NULL && d != NULL)
+		dir += strspn(dir, "/") - 1;
+	n = strlen(dir);
+	return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
+/* A terminal job: the path to go on from is the newest of what it completed. */
+static void stop_of_terminal(struct turn *t)
+{
+	const struct observation *s = t->in->seen;
+	bool finished = s->job == JOB_FINISHED;
+	if (!finished && s->checkpoints == SEEN_UNKNOWN) {
+		wait_for(t, "the job ended while it was stopped; waiting for the JobManager to tell its checkpoints");
+	} else if (!finished && s->checkpoints == SEEN_PRESENT && s->checkpoint_path[0] != '\0') {
+		stop_done(t, s->checkpoint_path); /* it ran on after the savepoint: that is no longer the newest */
+	} else if (s->savepoint == SAVEPOINT_COMPLETED) {
+		stop_done(t, s->savepoint_location);
+	} else if (s->savepoint_path[0] != '\0' && in_dir(s->savepoint_path, t->ledger->op.dir)) {
+		stop_done(t, s->savepoint_path); /* the operation's result was lost, the job's own record was not */
+	} else if (s->savepoint == SAVEPOINT_UNKNOWN || s->savepoint == SAVEPOINT_IN_PROGRESS || s->checkpoints == SEEN_UNKNOWN) {
+		wait_for(t, "the job ended; waiting for the JobManager to tell its savepoint");
+	} else {
+		stop_rethink(t, "the job ended by itself");
+	}
+}
+
 void stop_continue(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger_op *op = &t->ledger->op;
 	int64_t age = t->in->now_ms - op->started_at;
-	bool terminal = s->rest == SEEN_PRESENT && job_state_terminal(s->job);
 
-	if (s->savepoint == SAVEPOINT_COMPLETED && terminal) {
-		stop_done(t, s->savepoint_location);
+	if (s->jm == SEEN_ABSENT && !cluster_unseen(t)) {
+		stop_rethink(t, "the JobManager is gone");
+		return;
+	}
+	if (t->deleting && t->ledger->delete_asked_at != 0 &&
+	    t->in->now_ms - t->ledger->delete_asked_at >= t->in->policy->delete_deadline_ms && s->savepoint != SAVEPOINT_COMPLETED) {
+		(void)told_checkpoint(t);
+		decision_reason(t->out, "no savepoint can be had in time; the newest known state is recorded");
+		t->ledger->next = t->ledger->newest;
+		remove_begin(t, "delete", false);
+		return;
+	}
+	if (s->rest == SEEN_PRESENT && job_state_terminal(s->job)) {
+		stop_of_terminal(t);
 		return;
 	}
 	if (s->savepoint == SAVEPOINT_COMPLETED && s->rest == SEEN_PRESENT) {
@@ -183,17 +240,6 @@ void stop_continue(struct turn *t)
 			stop_again(t, "the savepoint completed, but the job runs on");
 		else
 			wait_for(t, "the savepoint is complete, the job is stopping");
-		return;
-	}
-	if (terminal && s->savepoint_path[0] != '\0' && strncmp(s->savepoint_path, op->dir, strlen(op->dir)) == 0) {
-		stop_done(t, s->savepoint_path); /* the operation's result was lost, the job's own record was not */
-		return;
-	}
-	if (terminal && s->savepoint != SAVEPOINT_IN_PROGRESS && s->checkpoints == SEEN_PRESENT && s->savepoint != SAVEPOINT_UNKNOWN) {
-		if (s->checkpoint_path[0] != '\0')
-			stop_done(t, s->checkpoint_path);
-		else
-			wait_for(t, "the job ended without a savepoint or checkpoint that is known");
 		return;
 	}
 	if (s->savepoint == SAVEPOINT_FAILED) {
@@ -212,14 +258,24 @@ void stop_continue(struct turn *t)
 		stop_again(t, "it did not end in time");
 		return;
 	}
-	wait_for(t, s->savepoint == SAVEPOINT_IN_PROGRESS ? "the savepoint is in progress" : "waiting for the JobManager to answer about the savepoint");
+	if (s->savepoint == SAVEPOINT_NO_SUCH_TRIGGER && s->job != JOB_NONE && age > 60000) {
+		stop_rethink(t, "the job does not run");
+		return;
+	}
+	if (s->savepoint == SAVEPOINT_NO_SUCH_TRIGGER && s->job == JOB_NONE && op->settled_at != 0 && age > 60000) {
+		stop_done(t,
+			  t->ledger->newest.path); /* it stopped with that savepoint; the JobManager was restarted since and knows no job */
+		return;
+	}
+	wait_for(t, s->savepoint == SAVEPOINT_IN_PROGRESS ? "the savepoint is in progress"
+							  : "waiting for the JobManager to answer about the savepoint");
 }
 
 void remove_continue(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger_op *op = &t->ledger->op;
-	if (s->jm == SEEN_UNKNOWN || s->pods == SEEN_UNKNOWN || s->ha == SEEN_UNKNOWN) {
+	if (cluster_unseen(t)) {
 		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
 		return;
 	}
@@ -231,7 +287,8 @@ void remove_continue(struct turn *t)
 	}
 	if (s->jm_pods + s->tm_pods > 0) {
 		char why[120];
-		(void)snprintf(why, sizeof why, "waiting for %lld JobManager and %lld TaskManager pods to be gone", (long long)s->jm_pods, (long long)s->tm_pods);
+		(void)snprintf(why, sizeof why, "waiting for %lld JobManager and %lld TaskManager pods to be gone", (long long)s->jm_pods,
+			       (long long)s->tm_pods);
 		wait_for(t, why);
 		return;
 	}

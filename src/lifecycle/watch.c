@@ -35,19 +35,20 @@ static void note_progress(struct turn *t, struct ledger_launch *live)
 	}
 }
 
-static void recover_lost_jobmanager(struct turn *t, struct ledger_launch *live)
+void recover_lost_jobmanager(struct turn *t)
 {
 	struct ledger *l = t->ledger;
+	struct ledger_launch *live = ledger_live(l);
 	decision_event(t->out, true, "Missing", "The JobManager Deployment of launch %lld vanished.", (long long)live->number);
 	LEDGER_SET(live->outcome, "lost");
-	if (t->in->seen->ha_checkpoint) {
-		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
-		LEDGER_SET(l->next.path, l->newest.path);
-	} else if (live->checkpoints == 0) {
+	bool untouched = proven_no_checkpoint(t);
+	l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+	if (t->in->seen->ha_checkpoint)
+		l->next.kind = RESTORE_HA;
+	else if (untouched)
 		l->next = live->restore;
-	} else {
-		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
-	}
+	else
+		l->had_checkpoint = 1;
 	bool keep_ha = l->next.kind == RESTORE_HA;
 	turn_op(t, OP_REMOVE, "recover");
 	l->op.keep_ha = keep_ha;
@@ -56,10 +57,6 @@ static void recover_lost_jobmanager(struct turn *t, struct ledger_launch *live)
 void watch_launch(struct turn *t)
 {
 	struct ledger_launch *live = ledger_live(t->ledger);
-	if (t->in->seen->jm == SEEN_ABSENT && t->in->seen->pods != SEEN_UNKNOWN && t->in->seen->ha != SEEN_UNKNOWN) {
-		recover_lost_jobmanager(t, live);
-		return;
-	}
 	note_progress(t, live);
 	if (live->stable_at == 0) {
 		char why[200];

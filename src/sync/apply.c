@@ -95,9 +95,11 @@ bool pass_apply(struct pass *p, struct item *item, struct error *err)
 		return true;
 	}
 	char what[120];
-	if (live != NULL && strcmp(item->kind, "CustomResourceDefinition") == 0 && crd_narrows(doc_root(live), item->object, what, sizeof what)) {
+	if (live != NULL && strcmp(item->kind, "CustomResourceDefinition") == 0 &&
+	    crd_narrows(doc_root(live), item->object, what, sizeof what)) {
 		p->withheld++;
-		pass_note(p, CHANGE_WITHHELD, item->kind, item->ns, item->name, "the installed definition is wider (it has %s) and is kept", what);
+		pass_note(p, CHANGE_WITHHELD, item->kind, item->ns, item->name, "the installed definition is wider (it has %s) and is kept",
+			  what);
 		return true;
 	}
 	if (!p->in->plan && (!pass_may_act(p) || !pass_send(p, item, item->object, err)))

@@ -13,8 +13,8 @@
 #include "sync/kinds.h"
 #include "sync/ledger_store.h"
 
-#define COMMIT   "weir.dev/commit"
-#define SYNC     "weir.dev/sync"
+#define COMMIT	 "weir.dev/commit"
+#define SYNC	 "weir.dev/sync"
 #define WITHHELD "weir.dev/withheld"
 
 static void annotate(struct doc *doc, struct node *object, const char *key, const char *value)
@@ -37,7 +37,8 @@ static bool mark_withheld(struct pass *p, const struct item *item, const struct 
 	struct node *patch = node_map(doc);
 	struct node *annotations = node_ensure_map(doc, node_ensure_map(doc, patch, "metadata"), "annotations");
 	node_set(doc, annotations, WITHHELD, text == NULL ? node_null(doc) : node_string(doc, text));
-	return pass_may_act(p) && kube_patch(p->in->kube, &KIND_FLINKDEPLOYMENT, item->ns, item->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
+	return pass_may_act(p) &&
+	       kube_patch(p->in->kube, &KIND_FLINKDEPLOYMENT, item->ns, item->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
 }
 
 static void read_pod(const struct node *pod, struct gate_input *gate)
@@ -65,11 +66,12 @@ struct preflight {
 	struct node *configmap, *pod;
 };
 
-static bool preflight_see(struct pass *p, const struct item *item, const struct node *result, const struct node *live, struct preflight *made,
-			  struct doc **seen, struct gate_input *gate, struct error *err)
+static bool preflight_see(struct pass *p, const struct item *item, const struct node *result, const struct node *live,
+			  struct preflight *made, struct doc **seen, struct gate_input *gate, struct error *err)
 {
-	struct flink_launch launch = { .spec = node_get(result, "spec"), .name = item->name, .ns = item->ns,
-				       .uid = node_text(node_find(live, "metadata/uid")) };
+	struct flink_launch launch = {
+		.spec = node_get(result, "spec"), .name = item->name, .ns = item->ns, .uid = node_text(node_find(live, "metadata/uid"))
+	};
 	made->doc = doc_new();
 	if (!flink_preflight_build(&launch, made->doc, &made->configmap, &made->pod, err))
 		return false;
@@ -82,7 +84,8 @@ static bool preflight_see(struct pass *p, const struct item *item, const struct 
 	return true;
 }
 
-static bool create_or_kept(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct error *err)
+static bool create_or_kept(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object,
+			   struct error *err)
 {
 	struct error why;
 	if (kube_create(kube, resource, ns, object, NULL, &why) || why.kind == ERROR_CONFLICT)
@@ -95,7 +98,8 @@ static void preflight_remove(struct pass *p, const struct item *item, const stru
 {
 	struct kube_delete_options now = { .grace_seconds = 0 };
 	const char *name = node_find_text(made->pod, "metadata/name");
-	(void)kube_delete(p->in->kube, &KIND_POD, item->ns, name, &now, NULL); /* bounded by its own deadline, and owned: a failure here costs nothing */
+	(void)kube_delete(p->in->kube, &KIND_POD, item->ns, name, &now,
+			  NULL); /* bounded by its own deadline, and owned: a failure here costs nothing */
 	(void)kube_delete(p->in->kube, &KIND_CONFIGMAP, item->ns, name, &now, NULL);
 }
 
@@ -139,15 +143,17 @@ static bool record_preflight(struct pass *p, const struct item *item, struct sto
 	return pass_may_act(p) && ledger_store_write(p->in->kube, item->ns, item->name, l, stored, err);
 }
 
-static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledger *stored, const struct node *live, const struct node *result,
-			   struct error *err)
+static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledger *stored, const struct node *live,
+			   const struct node *result, struct error *err)
 {
 	char digest[65];
 	char live_digest[65];
 	spec_digest(node_get(result, "spec"), NULL, digest);
 	if (live != NULL)
 		spec_digest(node_get(live, "spec"), NULL, live_digest);
-	struct gate_input gate = { .ledger = &stored->ledger, .digest = digest, .live_digest = live == NULL ? NULL : live_digest,
+	struct gate_input gate = { .ledger = &stored->ledger,
+				   .digest = digest,
+				   .live_digest = live == NULL ? NULL : live_digest,
 				   .retry = decide_annotation(result, "weir.dev/retry"),
 				   .preflight = decide_annotation(result, "weir.dev/preflight") };
 	const struct ledger *l = &stored->ledger;
@@ -176,7 +182,8 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 		pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name, "%s", verdict.message);
 		struct gate_output running = { .result = "running" };
 		if (verdict.gate == GATE_PREFLIGHT && !p->in->plan)
-			ok = record_preflight(p, item, stored, digest, &running, err) && pass_may_act(p) && create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made.configmap, err) &&
+			ok = record_preflight(p, item, stored, digest, &running, err) && pass_may_act(p) &&
+			     create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made.configmap, err) &&
 			     create_or_kept(p->in->kube, &KIND_POD, item->ns, made.pod, err);
 	} else if (ok) {
 		if (live == NULL || pass_differs(live, result)) {

@@ -31,8 +31,8 @@ static bool same(const struct object_id *a, const struct object_id *b)
 {
 	/* the version within a group does not make another object */
 	size_t group = strcspn(a->api_version, "/");
-	bool same_group = strchr(a->api_version, '/') == NULL ? strchr(b->api_version, '/') == NULL :
-								strncmp(a->api_version, b->api_version, group + 1) == 0;
+	bool same_group = strchr(a->api_version, '/') == NULL ? strchr(b->api_version, '/') == NULL
+							      : strncmp(a->api_version, b->api_version, group + 1) == 0;
 	return same_group && strcmp(a->kind, b->kind) == 0 && strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0;
 }
 
@@ -50,7 +50,8 @@ void inventory_add(struct inventory *inventory, const char *api_version, const c
 	if (inventory_holds(inventory, &id))
 		return;
 	inventory->objects = mem_grow(inventory->objects, inventory->count + 1, sizeof *inventory->objects);
-	inventory->objects[inventory->count++] = (struct object_id){ mem_strdup(api_version), mem_strdup(kind), mem_strdup(ns), mem_strdup(name) };
+	inventory->objects[inventory->count++] =
+		(struct object_id){ mem_strdup(api_version), mem_strdup(kind), mem_strdup(ns), mem_strdup(name) };
 }
 
 void inventory_remove(struct inventory *inventory, const struct object_id *id)
@@ -87,7 +88,8 @@ bool inventory_read(struct kube *kube, const char *ns, const char *sync, struct 
 	const char *text = node_find_text(root, "data/inventory.json");
 	AUTODOC *json = text == NULL ? NULL : doc_parse_json(text, strlen(text), map, NULL, err);
 	if (json == NULL)
-		return text != NULL ? error_wrap(err, "inventory") : error_set(err, ERROR_INVALID, "inventory %s/%s: data: inventory.json is missing", ns, map);
+		return text != NULL ? error_wrap(err, "inventory")
+				    : error_set(err, ERROR_INVALID, "inventory %s/%s: data: inventory.json is missing", ns, map);
 	const struct node *list = node_get(doc_root(json), "objects");
 	for (size_t i = 0; i < node_count(list); i++) {
 		const struct node *o = node_at(list, i);
@@ -96,8 +98,10 @@ bool inventory_read(struct kube *kube, const char *ns, const char *sync, struct 
 	}
 	(void)snprintf(out->commit, sizeof out->commit, "%s", node_text_or(node_get(doc_root(json), "commit"), ""));
 	(void)snprintf(out->state, sizeof out->state, "%s", node_text_or(node_get(doc_root(json), "state"), ""));
-	(void)snprintf(out->approved, sizeof out->approved, "%s", node_text_or(node_get(node_find(root, "metadata/annotations"), APPROVED), ""));
-	(void)snprintf(out->resource_version, sizeof out->resource_version, "%s", node_text_or(node_find(root, "metadata/resourceVersion"), ""));
+	(void)snprintf(out->approved, sizeof out->approved, "%s",
+		       node_text_or(node_get(node_find(root, "metadata/annotations"), APPROVED), ""));
+	(void)snprintf(out->resource_version, sizeof out->resource_version, "%s",
+		       node_text_or(node_find(root, "metadata/resourceVersion"), ""));
 	out->message = mem_strdup(node_text_or(node_get(doc_root(json), "message"), ""));
 	out->text = mem_strdup(text);
 	return true;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "lifecycle/decide.h"
 #include "sync/internal.h"
 #include "sync/kinds.h"
 #include "sync/ledger_store.h"
@@ -11,9 +12,23 @@
 static bool rendered(const struct pass *p, const struct object_id *id)
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (strcmp(p->items[i].kind, id->kind) == 0 && strcmp(p->items[i].ns, id->ns) == 0 && strcmp(p->items[i].name, id->name) == 0)
+		if (strcmp(p->items[i].kind, id->kind) == 0 && strcmp(p->items[i].ns, id->ns) == 0 &&
+		    strcmp(p->items[i].name, id->name) == 0)
 			return true;
 	return false;
+}
+
+/* Is the job of a ledger still there? Unknown counts as yes. */
+static bool exists(const struct pass *p, const struct node *ledger_map)
+{
+	const char *name = node_text_or(node_find(ledger_map, "metadata/name"), "");
+	struct error why;
+	AUTODOC *job = NULL;
+	if (!str_starts(name, "weir-ledger-"))
+		return true;
+	return kube_get(p->in->kube, &KIND_FLINKDEPLOYMENT, node_find_text(ledger_map, "metadata/namespace"), name + strlen("weir-ledger-"),
+			&job, &why) ||
+	       why.kind != ERROR_NOT_FOUND;
 }
 
 /* Does a live or stable launch in the namespace refer to it? Judged by the name in quotes: too much is kept rather than too little. */
@@ -30,11 +45,14 @@ static bool retained(const struct pass *p, const struct object_id *id, bool *yes
 	for (size_t i = 0; i < node_count(items) && !*yes; i++) {
 		const struct node *text = node_find(node_at(items, i), "data/ledger.json");
 		struct ledger l;
-		if (node_text(text) == NULL || !ledger_read(&l, node_text(text), node_len(text), NULL))
+		if (node_text(text) == NULL || !ledger_read(&l, node_text(text), node_len(text), NULL)) {
+			*yes = true; /* what cannot be read may refer to it */
 			continue;
+		}
 		const struct ledger_launch *live = ledger_live(&l);
 		const struct ledger_launch *stable = ledger_stable(&l);
-		*yes = (live != NULL && strstr(live->spec, quoted) != NULL) || (stable != NULL && live != NULL && strstr(stable->spec, quoted) != NULL);
+		*yes = (live != NULL && live->spec != NULL && strstr(live->spec, quoted) != NULL) ||
+		       (stable != NULL && exists(p, node_at(items, i)) && strstr(stable->spec, quoted) != NULL);
 		ledger_free(&l);
 	}
 	return true;
@@ -54,6 +72,11 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 		*gone = why.kind == ERROR_NOT_FOUND;
 		return *gone || error_set(err, why.kind, "%s", why.message);
 	}
+	const char *owner = decide_annotation(doc_root(live), "weir.dev/sync");
+	if (owner != NULL && strcmp(owner, p->in->name) != 0) {
+		*gone = true; /* another sync has taken it over: it only leaves this inventory */
+		return true;
+	}
 	if (node_find(doc_root(live), "metadata/deletionTimestamp") != NULL) {
 		p->pending++;
 		pass_note(p, CHANGE_PENDING, id->kind, id->ns, id->name, "is being deleted");
@@ -63,12 +86,23 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 		pass_note(p, CHANGE_DELETE, id->kind, id->ns, id->name, "%s", "");
 		return true;
 	}
-	struct kube_delete_options options = { .propagation = "Background", .uid = node_find_text(doc_root(live), "metadata/uid"), .grace_seconds = -1 };
+	struct kube_delete_options options = { .propagation = "Background",
+					       .uid = node_find_text(doc_root(live), "metadata/uid"),
+					       .grace_seconds = -1 };
 	if (!pass_may_act(p) || !kube_delete(p->in->as, &resource, id->ns, id->name, &options, err))
 		return false;
 	p->pending++;
 	pass_note(p, CHANGE_DELETE, id->kind, id->ns, id->name, "%s", "");
 	return true;
+}
+
+/* A Flink resource that goes while its like comes may be a rename, which has to be said. */
+static bool created_flink(const struct pass *p)
+{
+	for (size_t i = 0; i < p->out->change_count; i++)
+		if (p->out->changes[i].action == CHANGE_CREATE && str_starts(p->out->changes[i].id, "Flink"))
+			return true;
+	return false;
 }
 
 bool pass_prune(struct pass *p, struct error *err)
@@ -85,7 +119,8 @@ bool pass_prune(struct pass *p, struct error *err)
 		if (!retained(p, id, &keep, err))
 			return false;
 		if (keep) {
-			pass_note(p, CHANGE_RETAINED, id->kind, id->ns, id->name, "the running or last stable version of a job refers to it");
+			pass_note(p, CHANGE_RETAINED, id->kind, id->ns, id->name,
+				  "the running or last stable version of a job refers to it");
 			continue;
 		}
 		doom[i] = true;
@@ -95,15 +130,16 @@ bool pass_prune(struct pass *p, struct error *err)
 	if (doomed == 0)
 		return true;
 	/* The brake: a Flink resource among few objects, several of them, or a fifth of all. */
-	bool brake = flink > 1 || doomed * 5 > inventory->count;
+	bool brake = flink > 1 || doomed * 5 > inventory->count || (flink > 0 && created_flink(p));
 	bool approved = inventory->approved[0] != '\0' && strncmp(p->in->commit, inventory->approved, strlen(inventory->approved)) == 0;
 	if (brake && !approved) {
 		p->held = doomed;
 		for (size_t i = 0; i < inventory->count; i++)
 			if (doom[i])
-				pass_note(p, CHANGE_PENDING, inventory->objects[i].kind, inventory->objects[i].ns, inventory->objects[i].name,
-					  "deletion is held back");
-		buf_printf(&p->notes, "%scommit %.12s would delete %zu of %zu objects, %zu Flink resources among them: held until `weir approve %s`",
+				pass_note(p, CHANGE_PENDING, inventory->objects[i].kind, inventory->objects[i].ns,
+					  inventory->objects[i].name, "deletion is held back");
+		buf_printf(&p->notes,
+			   "%scommit %.12s would delete %zu of %zu objects, %zu Flink resources among them: held until `weir approve %s`",
 			   p->notes.len == 0 ? "" : "; ", p->in->commit, doomed, inventory->count, flink, p->in->name);
 		return true;
 	}

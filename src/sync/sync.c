@@ -12,10 +12,15 @@
 const struct kube_resource KIND_CONFIGMAP = { .api_version = "v1", .kind = "ConfigMap", .plural = "configmaps", .namespaced = true };
 const struct kube_resource KIND_POD = { .api_version = "v1", .kind = "Pod", .plural = "pods", .namespaced = true };
 const struct kube_resource KIND_SERVICE = { .api_version = "v1", .kind = "Service", .plural = "services", .namespaced = true };
-const struct kube_resource KIND_DEPLOYMENT = { .api_version = "apps/v1", .kind = "Deployment", .plural = "deployments", .namespaced = true };
-const struct kube_resource KIND_INGRESS = { .api_version = "networking.k8s.io/v1", .kind = "Ingress", .plural = "ingresses", .namespaced = true };
-const struct kube_resource KIND_FLINKDEPLOYMENT = { .api_version = "flink.apache.org/v1beta1", .kind = "FlinkDeployment",
-						    .plural = "flinkdeployments", .namespaced = true };
+const struct kube_resource KIND_DEPLOYMENT = {
+	.api_version = "apps/v1", .kind = "Deployment", .plural = "deployments", .namespaced = true
+};
+const struct kube_resource KIND_INGRESS = {
+	.api_version = "networking.k8s.io/v1", .kind = "Ingress", .plural = "ingresses", .namespaced = true
+};
+const struct kube_resource KIND_FLINKDEPLOYMENT = {
+	.api_version = "flink.apache.org/v1beta1", .kind = "FlinkDeployment", .plural = "flinkdeployments", .namespaced = true
+};
 
 const char *sync_state_name(enum sync_state state)
 {
@@ -65,8 +70,11 @@ void sync_output_free(struct sync_output *out)
 /* Namespaces and definitions before what needs them, accounts and settings before workloads, jobs last. */
 static int rank_of(const char *api_version, const char *kind)
 {
-	static const char *const order[] = { "Namespace", "CustomResourceDefinition", "ServiceAccount", "Role", "ClusterRole", "RoleBinding",
-					     "ClusterRoleBinding", "Secret", "ConfigMap", "PersistentVolumeClaim", "Service" };
+	static const char *const order[] = {
+		"Namespace",   "CustomResourceDefinition", "ServiceAccount", "Role",	  "ClusterRole",
+		"RoleBinding", "ClusterRoleBinding",	   "Secret",	     "ConfigMap", "PersistentVolumeClaim",
+		"Service"
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (strcmp(order[i], kind) == 0)
 			return (int)i;
@@ -124,8 +132,11 @@ static bool resolve(struct pass *p, struct item *item, struct error *err)
 
 static bool apply_item(struct pass *p, struct item *item, struct error *err)
 {
-	if (!item->known && !resolve(p, item, err))
-		return false;
+	if (!item->known) { /* its kind came with this very commit */
+		if (!resolve(p, item, err))
+			return false;
+		inventory_add(&p->inventory, item->api_version, item->kind, item->ns, item->name);
+	}
 	if (strcmp(item->kind, "FlinkDeployment") == 0 && str_starts(item->api_version, "flink.apache.org/"))
 		return pass_apply_flink(p, item, err);
 	return pass_apply(p, item, err);
@@ -152,7 +163,11 @@ static bool apply_all(struct pass *p, struct error *err)
 static void conclude(struct pass *p)
 {
 	struct sync_output *out = p->out;
-	out->state = p->errors > 0 ? SYNC_FAILED : p->held > 0 ? SYNC_HELD : p->withheld > 0 ? SYNC_WITHHELD : p->pending > 0 ? SYNC_PENDING : SYNC_APPLIED;
+	out->state = p->errors > 0     ? SYNC_FAILED
+		     : p->held > 0     ? SYNC_HELD
+		     : p->withheld > 0 ? SYNC_WITHHELD
+		     : p->pending > 0  ? SYNC_PENDING
+				       : SYNC_APPLIED;
 	if (p->in->source_problem != NULL && p->in->source_problem[0] != '\0' && p->in->objects != NULL) {
 		if (out->state == SYNC_APPLIED)
 			out->state = SYNC_FAILED;

@@ -147,17 +147,19 @@ static void updates_own_fields(void **state)
 	assert_string_equal(text_at(after, "data/z"), "1");
 }
 
-static void strict_names_unknown_fields(void **state)
+static void unknown_fields_are_refused(void **state)
 {
 	(void)state;
-	struct kube_apply_options strict = { .field_manager = "one", .field_validation = "Strict" };
-	assert_error(ERROR_INVALID, try_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: strict}\n"
-							     "spec: {sice: 1}\n"), &strict, &err));
+	static const char text[] = "apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: unknown}\nspec: {size: 2, sice: 1}\n";
+	struct kube_apply_options options = { .field_manager = "one", .field_validation = "Strict" };
+	assert_error(ERROR_INVALID, try_apply(&widgets, yaml(text), &options, &err));
 	assert_contains(err.message, "sice");
-	assert_false(exists(&widgets, "strict"));
-	/* otherwise they are left out */
-	AUTODOC *pruned = must_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: strict}\n"
-						    "spec: {sice: 1, size: 2}\n"), "one");
+	/* a merge by schema cannot place them either, whatever the validation */
+	options.field_validation = "Ignore";
+	assert_false(try_apply(&widgets, yaml(text), &options, &err));
+	assert_contains(err.message, ".spec.sice: field not declared in schema");
+	assert_false(exists(&widgets, "unknown"));
+	AUTODOC *pruned = must_create(&widgets, yaml(text)); /* creating leaves them out */
 	assert_null(node_find(doc_root(pruned), "spec/sice"));
 	assert_string_equal(text_at(pruned, "spec/size"), "2");
 }
@@ -183,7 +185,7 @@ int contract_apply(void)
 		cmocka_unit_test(ownership_and_conflict), cmocka_unit_test(force_takes_over),
 		cmocka_unit_test(dropped_when_no_longer_applied), cmocka_unit_test(again_writes_nothing),
 		cmocka_unit_test(dry_run), cmocka_unit_test(lists_merge_by_key),
-		cmocka_unit_test(updates_own_fields), cmocka_unit_test(strict_names_unknown_fields),
+		cmocka_unit_test(updates_own_fields), cmocka_unit_test(unknown_fields_are_refused),
 		cmocka_unit_test(status_by_apply),
 	};
 	return cmocka_run_group_tests(apply, NULL, NULL);

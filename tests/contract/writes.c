@@ -65,8 +65,8 @@ static void replace_with_an_old_version(void **state)
 	assert_string_equal(version_of(same), version_of(now));
 	/* with a version and without an object */
 	AUTODOC *gone = widget("replaced-none", "spec: {size: 1}");
-	assert_error(ERROR_NOT_FOUND, kube_replace(target.kube, &configmaps, target.ns, "replaced-none",
-						   doc_root(gone), NULL, &err));
+	node_set_text(gone, node_find(doc_root(gone), "metadata"), "resourceVersion", version_of(same));
+	assert_error(ERROR_NOT_FOUND, kube_replace(target.kube, &widgets, target.ns, "replaced-none", doc_root(gone), NULL, &err));
 	/* the uid of another life is refused */
 	AUTODOC *other = must_get(&widgets, "replaced");
 	node_set_text(other, node_find(doc_root(other), "metadata"), "uid", "00000000-0000-0000-0000-000000000000");

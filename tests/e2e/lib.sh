@@ -108,6 +108,10 @@ last_snapshot() {
 	done | awk '{ n += $3 } END { print n + 0 }'
 }
 
+# Is there a savepoint or checkpoint in this place of the job's? Flink says file:/ and file:/// for the same.
+state_exists() { [ -f "$DATA/$(sed 's|^file:/*flink-data/||' <<<"$1")/_metadata" ]; }
+same_place() { [ -n "$1" ] && [ "$(sed 's|^file:/*|/|' <<<"$1")" = "$(sed 's|^file:/*|/|' <<<"$2")" ]; }
+
 # remember [COUNT]: OLD_ID and OLD_COUNT of the running job. A job that starts empty does not come to COUNT in the seconds before the check.
 remember() {
 	wait_for 60 'the job counts' counts_to "${1:-300}"
@@ -134,7 +138,6 @@ stable() { lifecycle_is STABLE; }
 upgraded() { # SECONDS
 	wait_for "$1" 'the new version runs' runs_commit
 	wait_for 60 'exactly one job runs' one_job
-	printf 'IMAGE=%q\nARGS=%q\n' "$IMAGE" "$ARGS" >"$E2E/shape"
 }
 runs_commit() { is "$HEAD" fd '.metadata.annotations.weir\.dev/commit' && job_is_new; }
 
@@ -226,7 +229,6 @@ start_from() {
 	change 'where the scenario starts' "$@"
 	wait_for 90 'the start is applied' sync_at Applied
 	wait_for 150 'the job of the start is stable' settled
-	printf 'IMAGE=%q\nARGS=%q\n' "$IMAGE" "$ARGS" >"$E2E/shape"
 }
 settled() { stable && is "$(fd .metadata.generation)" fd .status.observedGeneration && job_runs; }
 
@@ -303,6 +305,10 @@ at_end() {
 	if grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$E2E/logs/$SCENARIO"*.agent.log 2>/dev/null; then
 		say 'FAILED: a sanitizer found something in the agent'
 		status=1
+	fi
+	# The next scenario goes on with this job.
+	if [ "$status" = 0 ] && [ "${EXISTS:-0}" = 1 ]; then
+		printf 'IMAGE=%q\nARGS=%q\n' "$IMAGE" "$ARGS" >"$E2E/shape"
 	fi
 	exit "$status"
 }

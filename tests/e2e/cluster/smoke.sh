@@ -34,7 +34,7 @@ within() {
 
 k() { "$weir" exec --dir "$cluster" -- kubectl "$@"; }
 rest() { k get --raw "/api/v1/namespaces/default/services/smoke-rest:rest/proxy$1" 2> /dev/null; }
-job=00000000000000000000000000000001
+job=c0de0000000000000000000000000001
 running() { [[ $(rest "/jobs/$job") == *'"state":"RUNNING"'*'"vertices"'*'"status":"RUNNING"'* ]]; }
 count() { rest "/jobs/$job/accumulators" | sed -n 's/.*"name":"count","type":"[A-Za-z]*","value":"\([0-9]*\)".*/\1/p'; }
 counted() { local c; c=$(count) && [ "${c:-0}" -ge "$1" ]; }

@@ -10,5 +10,5 @@ upgraded 120
 went_on
 restored_from | grep -q /savepoint- || fail "it goes on from a savepoint, not $(restored_from)"
 k get pod "$(main_pod jobmanager)" -o 'jsonpath={.spec.containers[0].image}' | grep -qx flink:1.20-v2 || fail 'the new image runs'
-is "$(restored_from)" fd .status.jobStatus.savepointInfo.lastSavepoint.location || fail 'the status names that savepoint'
+same_place "$(restored_from)" "$(fd .status.jobStatus.savepointInfo.lastSavepoint.location)" || fail 'the status names that savepoint'
 no_overlap

@@ -6,6 +6,7 @@ start_from
 remember
 pod=$(main_pod jobmanager)
 generation=$(fd .metadata.generation)
+good=$IMAGE
 change 'an image that was never built' IMAGE=flink:does-not-exist
 wait_for 120 'the commit is refused' sync_at Withheld 'refused by preflight'
 say "$(sync_field message)"
@@ -15,6 +16,7 @@ is "$generation" fd .metadata.generation || fail 'the spec of the resource was l
 counts_to "$OLD_COUNT" || fail 'it counts on'
 preflight_gone() { ! k get pods -o name | grep -q preflight; }
 wait_for 30 'the preflight pod is removed' preflight_gone
-change 'taken back' IMAGE=flink:1.20
+change 'taken back' "IMAGE=$good"
 wait_for 60 'the sync is done' sync_at Applied
+settled || fail 'the job is settled'
 is "$OLD_ID" job_id || fail 'taking it back touches nothing'

@@ -8,9 +8,9 @@ change 'suspended' STATE=suspended
 wait_for 90 'the job is suspended' lifecycle_is SUSPENDED
 no_cluster || fail 'no pod and no Deployment is left'
 savepoint=$(fd .status.jobStatus.savepointInfo.lastSavepoint.location)
-[ -f "$DATA/${savepoint#file:///flink-data/}/_metadata" ] || fail "the savepoint is there: $savepoint"
+state_exists "$savepoint" || fail "the savepoint is there: $savepoint"
 change 'resumed' STATE=running
 wait_for 120 'the job runs again' job_is_new
 went_on
-is "$savepoint" restored_from || fail "it goes on from $savepoint, not $(restored_from)"
+same_place "$savepoint" "$(restored_from)" || fail "it goes on from $savepoint, not $(restored_from)"
 wait_for 60 'stable' stable

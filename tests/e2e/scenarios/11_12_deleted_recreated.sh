@@ -16,7 +16,7 @@ no_cluster || fail 'no pod and no Deployment is left'
 no_ha() { [ -z "$(k get configmaps -l "app=$JOB,configmap-type=high-availability" -o name)" ]; }
 wait_for 30 'the HA metadata is gone' no_ha
 savepoint=$(ledger | flat | pick .newest.path)
-[ -f "$DATA/${savepoint#file:///flink-data/}/_metadata" ] || fail "the ledger names a savepoint that is there, not '$savepoint'"
+state_exists "$savepoint" || fail "the ledger names a savepoint that is there, not '$savepoint'"
 wait_for 60 'the sync is done' sync_at Applied
 say "gone; the ledger names $savepoint"
 
@@ -28,7 +28,7 @@ always 5 'nothing is started' no_cluster
 change 'the choice: the latest state' 'ANNOTATIONS={weir.dev/restore-from: latest}'
 wait_for 120 'the job runs' job_is_new
 went_on
-is "$savepoint" restored_from || fail "it goes on from $savepoint, not $(restored_from)"
+same_place "$savepoint" "$(restored_from)" || fail "it goes on from $savepoint, not $(restored_from)"
 chosen() { [ "$(condition StateChoiceRequired)" != True ]; }
 wait_for 30 'nothing more to choose' chosen
 wait_for 60 'stable' stable
