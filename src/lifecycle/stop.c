@@ -174,18 +174,20 @@ static void stop_rethink(struct turn *t, const char *why)
 		stop_begin(t, reason);
 }
 
+/* Flink answers file:/x for file:///x: what is compared are the paths behind the scheme. */
+static const char *plain_path(const char *path)
+{
+	if (!str_starts(path, "file:"))
+		return path;
+	path += strlen("file:");
+	return path + strspn(path, "/");
+}
+
 static bool in_dir(const char *path, const char *dir)
 {
+	path = plain_path(path);
+	dir = plain_path(dir);
 	size_t n = strlen(dir);
-	const char *p = strstr(path, "//"); /* Flink writes file:/x for file:///x: compare what follows the scheme's slashes */
-	const char *d = strstr(dir, "//");
-	if (strncmp(path, dir, n) == 0 && path[n] == '/')
-		return true;
-	path += strcspn(path, "/");
-	dir += strcspn(dir, "/");
-	if (p == NULL && d != NULL)
-		dir += strspn(dir, "/") - 1;
-	n = strlen(dir);
 	return strncmp(path, dir, n) == 0 && path[n] == '/';
 }
 

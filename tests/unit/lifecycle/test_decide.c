@@ -336,6 +336,90 @@ static void crash_between_ledger_and_effect_at_every_turn(void **state)
 	}
 }
 
+/* What runs there and is unknown to the ledger is not touched, adopted or not. */
+static void unknown_cluster_is_not_touched(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	w.seen.jm = SEEN_PRESENT;
+	w.seen.pods = SEEN_PRESENT;
+	w.seen.jm_pods = 1;
+	w.seen.ha = SEEN_PRESENT;
+	w.seen.ha_checkpoint = true;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(world_turn(&w, false), EFFECT_NONE);
+	assert_true(str_starts(w.ledger.stuck, "AdoptionRequired"));
+	world_free(&w);
+}
+
+/* The new version completed a checkpoint before it failed: the rollback goes on from there, not from the savepoint before it. */
+static void rollback_does_not_rewind(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	run_until(&w, "STABLE");
+	snprintf(w.args, sizeof w.args, "--v2");
+	for (int i = 0; i < 30 && (w.ledger.launch_count < 2 || w.ledger.launches[1].running_at == 0); i++) {
+		world_turn(&w, false);
+		world_settle(&w);
+	}
+	w.seen.job = JOB_FAILED;
+	w.seen.ha = SEEN_ABSENT; /* Flink cleaned up behind a job that failed for good */
+	w.seen.ha_checkpoint = false;
+	snprintf(w.seen.checkpoint_path, sizeof w.seen.checkpoint_path, "file:///c/chk-9");
+	world_turn(&w, false);
+	assert_int_equal(w.ledger.quarantine_count, 1);
+	run_until(&w, "ROLLED_BACK");
+	assert_string_equal(w.ledger.launches[2].restore.path, "file:///c/chk-9");
+	world_free(&w);
+}
+
+/* REST cannot be reached: that is no evidence against the version, however long it lasts. */
+static void silence_of_rest_is_no_evidence(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	run_until(&w, "STABLE");
+	snprintf(w.args, sizeof w.args, "--v2");
+	for (int i = 0; i < 30 && w.ledger.launch_count < 2; i++) {
+		world_turn(&w, false);
+		world_settle(&w);
+	}
+	for (int i = 0; i < 20; i++) {
+		w.now += 60000;
+		w.seen.jm_available = true;
+		w.seen.jm_complete = true;
+		w.seen.pods = SEEN_PRESENT;
+		w.seen.rest = SEEN_UNKNOWN;
+		w.seen.checkpoints = SEEN_UNKNOWN;
+		w.seen.job = JOB_NONE;
+		world_turn(&w, false);
+	}
+	assert_int_equal(w.ledger.quarantine_count, 0);
+	assert_int_equal(w.ledger.launch_count, 2);
+	world_free(&w);
+}
+
+/* The JobManager Deployment vanishes in the middle of a stop: the HA metadata carries the state over. */
+static void jobmanager_lost_during_stop(void **state)
+{
+	(void)state;
+	struct world w;
+	world_init(&w);
+	run_until(&w, "STABLE");
+	snprintf(w.args, sizeof w.args, "--v2");
+	assert_int_equal(world_turn(&w, false), EFFECT_STOP_WITH_SAVEPOINT);
+	world_apply(&w, EFFECT_DELETE_CLUSTER);
+	w.seen.savepoint = SAVEPOINT_UNKNOWN;
+	run_until(&w, "STABLE");
+	assert_int_equal(w.ledger.launch_count, 2);
+	assert_int_equal(w.ledger.launches[1].restore.kind, RESTORE_HA);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +432,10 @@ int main(void)
 		cmocka_unit_test(deletion_takes_a_savepoint_and_recreation_waits),
 		cmocka_unit_test(unknown_is_never_absent),
 		cmocka_unit_test(crash_between_ledger_and_effect_at_every_turn),
+		cmocka_unit_test(unknown_cluster_is_not_touched),
+		cmocka_unit_test(rollback_does_not_rewind),
+		cmocka_unit_test(silence_of_rest_is_no_evidence),
+		cmocka_unit_test(jobmanager_lost_during_stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
