@@ -32,6 +32,15 @@ for dir in $install_dirs $example_dirs; do
 		failed=1
 	fi
 done
+# The agent reads its configuration strictly: what comes out is a problem of the cluster that is not there, not of the file.
+for file in kustomize/base/weir.yaml kustomize/overlays/single-namespace/weir.yaml; do
+	[ -x "$weir" ] || continue
+	said=$(KUBECONFIG=$out/none "$weir" plan --config "$file" 2>&1) || true
+	if [[ $said == *"$file"* ]] || [[ $said != *"$out/none"* ]]; then
+		echo "FAIL $file: $said"
+		failed=1
+	fi
+done
 [ "$failed" = 0 ] || exit 1
 [ -x "$weir" ] || echo "note: no weir at $weir, its rendering was not compared"
 
@@ -268,12 +277,14 @@ CONTROLLER = {  # group/resource -> verbs: the fixed role; widening it is a deci
     "/configmaps": "get list watch create update patch delete",
     "/services/proxy": "get create update patch delete",
     "networking.k8s.io/ingresses": "get list watch create update patch delete",
-    "/events": "create patch",
+    "/events": "get create patch",
     "/serviceaccounts": "get list",
 }
 ALL = "get list watch create update patch delete"
 SYNC = {"flink.apache.org/flinkdeployments": ALL, "flink.apache.org/flinksessionjobs": ALL, "flink.apache.org/flinkstatesnapshots": ALL,
         "/configmaps": ALL, "/services": ALL, "networking.k8s.io/ingresses": ALL}
+
+WATCH = {"flink.apache.org/flinkdeployments": "get list watch"}
 
 
 def rights(role):
@@ -301,13 +312,19 @@ for build, objects in builds.items():
                     fail(where, f"has the verb {verb}")
                 if "secrets" in resources and kind == "ClusterRole":
                     fail(where, "reaches secrets of the whole cluster")
+                if "impersonate" in verbs:
+                    here = obj["metadata"].get("namespace")
+                    for account in rule.get("resourceNames", []):
+                        if ("ServiceAccount", account, here) not in {(o["kind"], o["metadata"]["name"], o["metadata"].get("namespace"))
+                                                                     for o in objects}:
+                            fail(where, f"impersonates {account} of {here}, which is not there")
                 if "impersonate" in verbs and (kind != "Role" or resources != ["serviceaccounts"] or verbs != ["impersonate"]
                                                or not rule.get("resourceNames")):
                     fail(where, "impersonates more than named service accounts of one namespace")
             namespaced_rbac = {"roles", "rolebindings", "clusterroles", "clusterrolebindings"}
             if build.startswith("kustomize") and any(namespaced_rbac & set(rule["resources"]) for rule in obj["rules"]):
                 fail(where, "touches RBAC")
-            for name, should in ("weir-controller", CONTROLLER), ("weir-sync", SYNC):
+            for name, should in ("weir-controller", CONTROLLER), ("weir-sync", SYNC), ("weir-watch", WATCH):
                 if kind == "ClusterRole" and obj["metadata"]["name"] == name:
                     is_, should = rights(obj), {key: set(verbs.split()) for key, verbs in should.items()}
                     for key in sorted(set(is_) | set(should)):
@@ -342,8 +359,8 @@ for build, objects in builds.items():
                     fail(where, f"image {container['image']} has no tag")
 
 names = {(o["kind"], o["metadata"]["name"]) for o in builds["kustomize_overlays_single-namespace"]}
-if any(kind == "ClusterRoleBinding" for kind, _ in names):
-    fail("kustomize/overlays/single-namespace", "still binds a role in the whole cluster")
+if {name for kind, name in names if kind == "ClusterRoleBinding"} != {"weir-watch"}:
+    fail("kustomize/overlays/single-namespace", "binds more than the watch in the whole cluster")
 
 
 # --- the agent's pod -------------------------------------------------------------------------------------------------------
@@ -371,6 +388,16 @@ for build in "kustomize_base", "kustomize_overlays_single-namespace":
     ]:
         if is_ != should:
             fail(f"{build} Deployment/weir", f"{what}: {is_}, not {should}")
+
+# --- the agent's configuration ---------------------------------------------------------------------------------------------
+
+for build in "kustomize_base", "kustomize_overlays_single-namespace":
+    text = next(o for o in builds[build] if o["kind"] == "ConfigMap")["data"]["weir.yaml"]
+    lines = text.splitlines()
+    # The Deployment's probes and its volume depend on these.
+    for line in "listen: 0.0.0.0:8080", "cacheDir: /var/cache/weir":
+        if line not in lines:
+            fail(f"{build} weir.yaml", f"has no line {line}")
 
 for problem in problems:
     print("FAIL", problem)

@@ -48,6 +48,11 @@ bool agent_run(struct agent *agent, struct error *err);
 int64_t sync_turn(struct agent *agent, const char *sync, struct error *err);
 int64_t job_turn(struct agent *agent, const char *ns, const char *name, struct error *err);
 
+/*
+ * What job_turn would decide if the resource were as given, without writing anything: `weir plan`. decision_free releases *out.
+ */
+bool job_plan(struct agent *agent, const struct node *resource, struct decision *out, struct error *err);
+
 /* ---- revisions: the last good tree of each source (source.c) ---- */
 struct revisions *revisions_new(const struct agent_config *config);
 void revisions_free(struct revisions *revisions);

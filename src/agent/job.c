@@ -132,45 +132,53 @@ static bool carry_out(struct agent *agent, const struct job_view *view, struct s
 	return write_status(agent, view, d, err);
 }
 
-static int64_t take_turn(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct error *err)
+/* Looks at the cluster and decides. */
+static void look_and_decide(struct agent *agent, struct job_view *view, const struct ledger *ledger, struct observation *seen, struct decision *out)
 {
-	const struct ledger *ledger = &stored->ledger;
 	const struct node *spec = node_get(view->resource, "spec");
 	AUTODOC *launched = NULL;
 	const struct ledger_launch *last = ledger->launch_count == 0 ? NULL : &ledger->launches[ledger->launch_count - 1];
 	if (last != NULL && last->ended_at == 0 && last->spec != NULL)
 		launched = doc_parse_json(last->spec, strlen(last->spec), "launched spec", NULL, NULL);
-
 	struct error problem = ERROR_INIT;
 	bool valid = flink_spec_check(view->resource, NULL, &problem);
 	if (!observe_config(launched != NULL ? doc_root(launched) : spec, view->name, view->ns, view, &problem))
 		valid = false;
-	struct observation seen;
-	observe_job(agent, view, ledger, &seen);
-
+	observe_job(agent, view, ledger, seen);
 	char digest[65];
 	char id[33];
 	spec_digest(spec, NULL, digest);
 	fresh_id(agent, id);
 	const char *commit = decide_annotation(view->resource, "weir.dev/commit");
-	struct decide_input in = { .resource = view->resource,
-				   .digest = digest,
-				   .commit = commit == NULL ? "" : commit,
-				   .invalid = valid ? NULL : problem.message,
-				   .ledger = ledger,
-				   .seen = &seen,
-				   .policy = &agent->policy,
-				   .config = &view->config,
-				   .leader = agent->identity,
-				   .fresh_id = id,
-				   .now_ms = clock_now_ms(&agent->clock) };
+	struct decide_input in = { .resource = view->resource, .digest = digest, .commit = commit == NULL ? "" : commit,
+				   .invalid = valid ? NULL : problem.message, .ledger = ledger, .seen = seen, .policy = &agent->policy,
+				   .config = &view->config, .leader = agent->identity, .fresh_id = id, .now_ms = clock_now_ms(&agent->clock) };
+	decide(&in, out);
+}
+
+static int64_t take_turn(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct error *err)
+{
+	struct observation seen;
 	struct decision d;
-	decide(&in, &d);
-	log_decision(view, &d, commit);
+	look_and_decide(agent, view, &stored->ledger, &seen, &d);
+	log_decision(view, &d, decide_annotation(view->resource, "weir.dev/commit"));
 	bool ok = carry_out(agent, view, stored, &d, &seen, err);
 	int64_t next = d.next_ms;
 	decision_free(&d);
 	return ok ? next : -1;
+}
+
+bool job_plan(struct agent *agent, const struct node *resource, struct decision *out, struct error *err)
+{
+	struct job_view view = { .resource = resource, .ns = node_text_or(node_find(resource, "metadata/namespace"), ""),
+				 .name = node_text_or(node_find(resource, "metadata/name"), ""), .rest_port = "8081" };
+	struct stored_ledger stored;
+	struct observation seen;
+	if (!ledger_store_read(agent->kube, view.ns, view.name, &stored, err))
+		return false;
+	look_and_decide(agent, &view, &stored.ledger, &seen, out);
+	ledger_free(&stored.ledger);
+	return true;
 }
 
 int64_t job_turn(struct agent *agent, const char *ns, const char *name, struct error *err)

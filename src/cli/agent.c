@@ -56,7 +56,7 @@ bool cli_agent_config(const struct cli_options *o, struct agent_config *out, str
 	return true;
 }
 
-static bool take_access(const char *text, bool in_cluster, enum flink_access *out, struct error *err)
+bool cli_flink_access(const char *text, bool in_cluster, enum flink_access *out, struct error *err)
 {
 	if (text == NULL || strcmp(text, "auto") == 0)
 		*out = in_cluster ? FLINK_ACCESS_SERVICE : FLINK_ACCESS_PROXY;
@@ -85,7 +85,7 @@ static bool run(const struct cli_options *options, struct agent_config *config, 
 		agent.policy.stable_checkpoints = config->stable_checkpoints;
 	if (config->start_deadline_ms > 0)
 		agent.policy.start_deadline_ms = config->start_deadline_ms;
-	return take_access(options->flink_access, cluster->in_cluster, &agent.access, err) && agent_run(&agent, err);
+	return cli_flink_access(options->flink_access, cluster->in_cluster, &agent.access, err) && agent_run(&agent, err);
 }
 
 int command_agent(int argc, char **argv)

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "agent/config.h"
+#include "agent/agent.h"
 #include "base/error.h"
 #include "kube/kube.h"
 #include "kube/kubeconfig.h"
@@ -19,7 +19,7 @@ int cli_main(int argc, char **argv);
 struct cli_options {
 	const char *kubeconfig, *ns, *config_file, *repo, *branch, *path, *cache_dir, *listen, *output, *flink_access;
 	const char *interval, *stable_after, *start_deadline, *work;
-	bool keep, manage_all;
+	bool keep, manage_all, show_secrets;
 	int rest; /* index of the first argument that is no option */
 };
 
@@ -40,5 +40,8 @@ void cli_disconnect(struct cli_cluster *cluster);
 
 /* The agent's configuration from --config, or from --repo and its companions. */
 bool cli_agent_config(const struct cli_options *options, struct agent_config *out, struct error *err);
+
+/* --flink-access */
+bool cli_flink_access(const char *text, bool in_cluster, enum flink_access *out, struct error *err);
 
 #endif

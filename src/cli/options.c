@@ -22,20 +22,48 @@ static const struct option_row rows[] = {
 #undef OPTION
 };
 
-enum { FIRST = 1000, KEEP, MANAGE_ALL };
+struct flag_row {
+	const char *name;
+	size_t offset;
+	const char *text;
+};
+
+static const struct flag_row flags[] = {
+#define FLAG(name, field, text) { name, offsetof(struct cli_options, field), text },
+#include "cli/flags.def"
+#undef FLAG
+};
+
+enum { FLAG_FIRST = 1000 };
 
 void cli_print_options(FILE *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		(void)fprintf(out, "  --%s %s\n        %s\n", rows[i].name, rows[i].argument, rows[i].text);
-	(void)fprintf(out, "  --manage-all\n        agent: act on every FlinkDeployment, as the Java operator does\n");
-	(void)fprintf(out, "  --keep\n        demo: leave it running and say how to look inside\n");
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		(void)fprintf(out, "  --%s\n        %s\n", flags[i].name, flags[i].text);
+}
+
+static bool take_option(int c, struct cli_options *out)
+{
+	if (c >= FLAG_FIRST) {
+		*(bool *)((char *)out + flags[c - FLAG_FIRST].offset) = true;
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (c != (int)i + 1 && c != rows[i].letter)
+			continue;
+		const char *value = optarg;
+		memcpy((char *)out + rows[i].offset, &value, sizeof value);
+		return true;
+	}
+	return false;
 }
 
 bool cli_parse(int argc, char **argv, struct cli_options *out)
 {
 	*out = (struct cli_options){ 0 };
-	struct option longs[ARRAY_SIZE(rows) + 3] = { 0 };
+	struct option longs[ARRAY_SIZE(rows) + ARRAY_SIZE(flags) + 1] = { 0 };
 	char letters[2 * ARRAY_SIZE(rows) + 1];
 	size_t n = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -46,29 +74,13 @@ bool cli_parse(int argc, char **argv, struct cli_options *out)
 		}
 	}
 	letters[n] = '\0';
-	longs[ARRAY_SIZE(rows)] = (struct option){ "keep", no_argument, NULL, KEEP };
-	longs[ARRAY_SIZE(rows) + 1] = (struct option){ "manage-all", no_argument, NULL, MANAGE_ALL };
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		longs[ARRAY_SIZE(rows) + i] = (struct option){ flags[i].name, no_argument, NULL, FLAG_FIRST + (int)i };
 	optind = 1;
 	int c;
-	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		if (c == '?')
+	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1)
+		if (!take_option(c, out))
 			return false;
-		if (c == KEEP) {
-			out->keep = true;
-			continue;
-		}
-		if (c == MANAGE_ALL) {
-			out->manage_all = true;
-			continue;
-		}
-		const struct option_row *row = NULL;
-		for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-			if (c == (int)i + 1 || c == rows[i].letter)
-				row = &rows[i];
-		const char *value = optarg;
-		if (row != NULL)
-			memcpy((char *)out + row->offset, &value, sizeof value);
-	}
 	out->rest = optind;
 	return true;
 }

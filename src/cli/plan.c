@@ -9,7 +9,26 @@
 #include "render/render.h"
 #include "sync/sync.h"
 
-static bool plan_sync(struct cli_cluster *cluster, struct revisions *revisions, const struct agent_config *config,
+/* What the agent would do to the job: the same decision, on the resource as it would then be. */
+static bool print_decision(struct agent *agent, const struct node *resource, struct error *err)
+{
+	AUTODOC *doc = doc_new();
+	struct node *copy = node_copy(doc, resource);
+	struct node *metadata = node_get(copy, "metadata");
+	struct node *finalizers = node_list(doc);
+	node_append(doc, finalizers, node_string(doc, "flinkdeployments.flink.apache.org/finalizer"));
+	node_set(doc, metadata, "finalizers", finalizers); /* the agent's first turn puts it there; the one after it is of interest */
+	struct decision d;
+	if (!job_plan(agent, copy, &d, err))
+		return false;
+	(void)printf("            then: %s\n", effect_name(d.effect));
+	for (int i = 0; i < d.reason_count; i++)
+		(void)printf("            because: %s\n", d.reasons[i]);
+	decision_free(&d);
+	return true;
+}
+
+static bool plan_sync(struct cli_cluster *cluster, struct agent *agent, struct revisions *revisions, const struct agent_config *config,
 		      const struct sync_config *sync, size_t *changes, struct error *err)
 {
 	char commit[41];
@@ -39,12 +58,14 @@ static bool plan_sync(struct cli_cluster *cluster, struct revisions *revisions, 
 		(void)printf("  %-9s %s%s%s\n", change_action_name(c->action), c->id, c->message == NULL ? "" : ": ",
 			     c->message == NULL ? "" : c->message);
 		*changes += c->action != CHANGE_RETAINED;
+		if (ok && c->result != NULL)
+			ok = print_decision(agent, doc_root(c->result), err);
 	}
-	bool failed = out.state == SYNC_FAILED;
+	bool failed = ok && out.state == SYNC_FAILED;
 	if (failed)
 		(void)error_set(err, ERROR_INVALID, "sync %s: %.1200s", sync->name, out.message);
 	sync_output_free(&out);
-	return !failed;
+	return ok && !failed;
 }
 
 int command_plan(int argc, char **argv)
@@ -66,12 +87,15 @@ int command_plan(int argc, char **argv)
 		if (ok) {
 			if (config.ns == NULL)
 				config.ns = mem_strdup(cluster.in_cluster ? cluster.ns : "default");
+			struct agent agent = { .config = &config, .http = cluster.http, .kube = cluster.kube, .clock = clock_real(),
+					       .random = random_real(), .policy = policy_default(), .identity = "plan" };
+			ok = cli_flink_access(options.flink_access, cluster.in_cluster, &agent.access, &err);
 			struct revisions *revisions = revisions_new(&config);
 			bool changed;
 			for (size_t i = 0; ok && i < config.source_count; i++)
 				ok = revisions_poll(revisions, i, &changed, &err);
 			for (size_t i = 0; ok && i < config.sync_count; i++)
-				ok = plan_sync(&cluster, revisions, &config, &config.syncs[i], &changes, &err);
+				ok = plan_sync(&cluster, &agent, revisions, &config, &config.syncs[i], &changes, &err);
 			revisions_free(revisions);
 			cli_disconnect(&cluster);
 		}

@@ -143,6 +143,16 @@ static bool record_preflight(struct pass *p, const struct item *item, struct sto
 	return pass_may_act(p) && ledger_store_write(p->in->kube, item->ns, item->name, l, stored, err);
 }
 
+/* For a plan: what the last change would make of the resource. */
+static void keep_result(struct pass *p, const struct node *result)
+{
+	if (!p->in->plan || p->out->change_count == 0)
+		return;
+	struct doc *doc = doc_new();
+	doc_set_root(doc, node_copy(doc, result));
+	p->out->changes[p->out->change_count - 1].result = doc;
+}
+
 static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledger *stored, const struct node *live,
 			   const struct node *result, struct error *err)
 {
@@ -181,6 +191,7 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 		p->pending++;
 		pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name, "%s", verdict.message);
 		struct gate_output running = { .result = "running" };
+		keep_result(p, result);
 		if (verdict.gate == GATE_PREFLIGHT && !p->in->plan)
 			ok = record_preflight(p, item, stored, digest, &running, err) && pass_may_act(p) &&
 			     create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made.configmap, err) &&
@@ -191,6 +202,7 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 			ok = p->in->plan || (pass_may_act(p) && pass_send(p, item, item->object, err));
 			if (ok)
 				pass_note(p, live == NULL ? CHANGE_CREATE : CHANGE_UPDATE, item->kind, item->ns, item->name, "%s", "");
+			keep_result(p, result);
 		} else {
 			p->out->unchanged++;
 		}

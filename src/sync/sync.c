@@ -62,6 +62,7 @@ void sync_output_free(struct sync_output *out)
 	for (size_t i = 0; i < out->change_count; i++) {
 		free(out->changes[i].id);
 		free(out->changes[i].message);
+		doc_free(out->changes[i].result);
 	}
 	free(out->changes);
 	*out = (struct sync_output){ 0 };

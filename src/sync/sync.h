@@ -18,6 +18,7 @@ struct sync_change {
 	enum change_action action;
 	char *id;      /* Kind/namespace/name; owned */
 	char *message; /* owned, or NULL */
+	struct doc *result; /* plan of a FlinkDeployment: what the API server would then hold; owned, or NULL */
 };
 
 struct sync_input {

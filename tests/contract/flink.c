@@ -267,14 +267,14 @@ static void checkpoints_and_ha(void **state)
 }
 
 struct poll {
-	const char *trigger;
+	const char *job, *trigger;
 	struct flink_operation operation;
 };
 
 static bool poll_ended(void *context)
 {
 	struct poll *p = context;
-	assert_ok(flink_savepoint_poll(&f.rest, f.job, p->trigger, &p->operation, &err));
+	assert_ok(flink_savepoint_poll(&f.rest, p->job, p->trigger, &p->operation, &err));
 	return p->operation.state != FLINK_IN_PROGRESS;
 }
 
@@ -296,7 +296,7 @@ static void savepoint(void **state)
 	assert_string_equal(id, TRIGGER);
 	assert_ok(flink_savepoint_trigger(&f.rest, f.job, &request, id, &err)); /* harmless */
 	assert_string_equal(id, TRIGGER);
-	struct poll p = { .trigger = TRIGGER };
+	struct poll p = { .job = f.job, .trigger = TRIGGER };
 	until(poll_ended, &p, WAIT_MS, "the savepoint is done");
 	assert_int_equal(p.operation.state, FLINK_COMPLETED);
 	AUTOFREE char *prefix = mem_printf("file:/state/%s/savepoints/savepoint-c0a100-", target.ns);
@@ -304,12 +304,17 @@ static void savepoint(void **state)
 	until(shown_as_savepoint, p.operation.location, WAIT_MS, "the job's checkpoints show the savepoint");
 	struct flink_operation none;
 	assert_error(ERROR_NOT_FOUND, flink_savepoint_poll(&f.rest, f.job, NO_TRIGGER, &none, &err));
-	assert_error(ERROR_NOT_FOUND, flink_savepoint_trigger(&f.rest, NO_JOB, &request, id, &err));
+	/* for a job that is not there it is accepted, and the operation then fails */
+	assert_ok(flink_savepoint_trigger(&f.rest, NO_JOB, &request, id, &err));
+	p = (struct poll){ .job = NO_JOB, .trigger = TRIGGER };
+	until(poll_ended, &p, WAIT_MS, "the savepoint of no job ended");
+	assert_int_equal(p.operation.state, FLINK_FAILED);
+	assert_contains(p.operation.cause, NO_JOB);
 	assert_true(job_runs(NULL));
 	/* into a place that cannot be: the job goes on */
 	const struct flink_savepoint_request bad = { .directory = "file:///proc/nowhere" };
 	assert_ok(flink_savepoint_trigger(&f.rest, f.job, &bad, id, &err));
-	p = (struct poll){ .trigger = id };
+	p = (struct poll){ .job = f.job, .trigger = id };
 	until(poll_ended, &p, WAIT_MS, "the savepoint ended");
 	assert_int_equal(p.operation.state, FLINK_FAILED);
 	assert_string_not_equal(p.operation.cause, "");
@@ -343,14 +348,14 @@ static void stops_with_savepoint(void **state)
 	assert_string_equal(id, STOP);
 	assert_ok(flink_stop_with_savepoint(&f.rest, f.job, &request, false, id, &err)); /* harmless */
 	assert_string_equal(id, STOP);
-	struct poll p = { .trigger = STOP };
+	struct poll p = { .job = f.job, .trigger = STOP };
 	until(poll_ended, &p, WAIT_MS, "the stop is done");
 	assert_int_equal(p.operation.state, FLINK_COMPLETED);
 	AUTOFREE char *prefix = mem_printf("file:/state/%s/stop-1/savepoint-c0a100-", target.ns);
 	assert_true(str_starts(p.operation.location, prefix));
 	until(job_in_state, (void *)"FINISHED", WAIT_MS, "the job is FINISHED");
 	assert_ok(flink_stop_with_savepoint(&f.rest, f.job, &request, false, id, &err)); /* and still is */
-	struct poll again = { .trigger = STOP };
+	struct poll again = { .job = f.job, .trigger = STOP };
 	assert_true(poll_ended(&again));
 	assert_string_equal(again.operation.location, p.operation.location);
 	struct flink_operation none;

@@ -122,5 +122,23 @@ JSON
   ln -sfn "flink_$version" "$cache/images/flink_${version%.*}"
 }
 
+# Flink loads ten thousand classes at each start. Java can have them ready in an archive; which ones, a job that runs once shows.
+# An image without the archive works just as well, only slower.
+build_archive() {
+  local image=$cache/images/flink_$1 key
+  key=$(cat "$cache/stamps/flink-$1")-$(hash_of train.sh examples)
+  [ -z "${WEIR_NO_ARCHIVE:-}" ] || return 0
+  fresh "archive-$1" "$key" "$image/config.json" && return
+  say "making the class archive of Flink $1"
+  if "$here/train.sh" "$1" >&2; then
+    stamp "archive-$1" "$key"
+  else
+    say "no class archive for Flink $1; its JVMs will start more slowly"
+  fi
+}
+
 build_programs
-for v in "${@:-1.20.3}"; do build_image "$v"; done
+for v in "${@:-1.20.3}"; do
+  build_image "$v"
+  build_archive "$v"
+done

@@ -66,11 +66,7 @@ start_cluster() {
 
 start_cluster one
 say "cluster ready"
-minor=${version%.*}
-sed -e "s|STATE_DIR|$dir/state|; s|flink:1.20|flink:$minor|" "$here/examples/native.yaml" > "$dir/native.yaml"
-# Flink 2 reads config.yaml only; flat keys will do, but the arguments must be a list.
-[[ $version == 1.* ]] || sed -i 's/flink-conf.yaml/config.yaml/g; s/program-args: .*/program-args: [--smoke]/' "$dir/native.yaml"
-k apply -f "$dir/native.yaml" > "$dir/apply.log"
+"$here/example.sh" "$version" "$dir/state" | k apply -f - > "$dir/apply.log"
 say "application applied"
 within 120 running || fail "the job does not run"
 say "job RUNNING (first time)"

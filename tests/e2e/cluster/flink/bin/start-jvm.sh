@@ -13,6 +13,15 @@ classpath=$(IFS=:; echo "${jars[*]}")
 
 # Short-lived JVMs on few cores: the first compiler and the simplest collector make them start fastest.
 quick=(-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData)
+# share NAME: and their classes are taken from an archive, if build.sh has made one (train.sh); here it can be told to take notes for it.
+share() {
+  shared=()
+  if [ -n "${WEIR_CLASS_LISTS:-}" ]; then
+    shared=(-Xshare:off "-XX:DumpLoadedClassList=$WEIR_CLASS_LISTS/$1.$HOSTNAME")
+  elif [ -e "$FLINK_HOME/cds/$1.jsa" ]; then
+    shared=("-XX:SharedArchiveFile=$FLINK_HOME/cds/$1.jsa")
+  fi
+}
 
 # The configuration as "key: value" lines. config.yaml (Flink 2) is nested; its levels are joined with dots.
 configuration() {
@@ -57,7 +66,8 @@ else
   # Only options of Flink: what follows may be the job's own arguments.
   own=()
   for a in "$@"; do [[ $a == -D* ]] && own+=("$a"); done
-  out=$("$java" "${quick[@]}" -classpath "$FLINK_BIN_DIR/bash-java-utils.jar:${dist[0]}" \
+  share utils
+  out=$("$java" "${quick[@]}" "${shared[@]}" -classpath "$FLINK_BIN_DIR/bash-java-utils.jar:${dist[0]}" \
     org.apache.flink.runtime.util.bash.BashJavaUtils "$what" --configDir "$FLINK_CONF_DIR" "${own[@]}" 2>&1) || {
     printf '%s\n' "$out" >&2
     echo "start-jvm.sh: Flink does not accept the memory configuration" >&2
@@ -76,5 +86,6 @@ for f in "$FLINK_CONF_DIR/log4j-console.properties" "$FLINK_BIN_DIR/log4j-consol
   fi
 done
 
-exec "$java" "${quick[@]}" "${memory[@]}" "${options[@]}" "${logging[@]}" -classpath "$classpath" "$class" \
+share flink
+exec "$java" "${quick[@]}" "${shared[@]}" "${memory[@]}" "${options[@]}" "${logging[@]}" -classpath "$classpath" "$class" \
   --configDir "$FLINK_CONF_DIR" "${dynamic[@]}" "$@"

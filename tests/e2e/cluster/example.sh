@@ -1,0 +1,8 @@
+#!/bin/bash
+# Prints examples/native.yaml for a version of Flink. usage: example.sh FLINK_VERSION STATE_DIR [IMAGE]
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+edits=(-e "s|STATE_DIR|$2|" -e "s|flink:1.20|${3:-flink:$1}|")
+# Flink 2 reads config.yaml only; flat keys will do, but the arguments must be a list.
+[[ $1 == 1.* ]] || edits+=(-e 's/flink-conf\.yaml/config.yaml/g' -e 's/program-args: .*/program-args: [--smoke]/')
+sed "${edits[@]}" "$here/examples/native.yaml"
