@@ -250,8 +250,21 @@ struct ledger_launch *ledger_launch_of(struct ledger *l, int64_t number)
 	return NULL;
 }
 
+/* Specs are the large part of the text: only those that a rollback or the status can still need are kept. */
+static void drop_specs(struct ledger *l)
+{
+	const struct ledger_launch *stable = ledger_stable(l);
+	for (int64_t i = 0; i + 1 < l->launch_count; i++) {
+		if (&l->launches[i] == stable)
+			continue;
+		free(l->launches[i].spec);
+		l->launches[i].spec = NULL;
+	}
+}
+
 struct ledger_launch *ledger_add_launch(struct ledger *l)
 {
+	drop_specs(l);
 	if (l->launch_count == LEDGER_LAUNCHES) {
 		int64_t drop = &l->launches[0] == ledger_stable(l) ? 1 : 0;
 		free(l->launches[drop].spec);

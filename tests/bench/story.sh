@@ -1,0 +1,196 @@
+#!/usr/bin/env bash
+# One measurement on the embedded cluster. `weir demo` runs it in place of its story; tests/bench/run.sh says which by BENCH_PHASE:
+#   memory  idle memory with BENCH_COUNT Flink jobs, synced from git
+#   quiet   what an agent asks of the API server and of git while nothing changes
+#   push    from a push of 100 objects to applied
+# The rows of the table go to BENCH_ROWS as name, goal, measured, separated by tabs.
+set -euo pipefail
+: "${WEIR:?}" "${KUBECONFIG:?}" "${STORY_REPO:?}" "${STORY_WORK:?}" "${BENCH_PHASE:?}" "${BENCH_ROWS:?}"
+here=$(cd "$(dirname "$0")" && pwd)
+copy=$STORY_WORK/copy
+server=$(sed -n 's/.*server: "\([^"]*\)".*/\1/p' "$KUBECONFIG")
+limit=${BENCH_LIMIT:-900}
+window=${BENCH_WINDOW:-70} # seconds; a pass comes at least every 60
+children=()
+
+row() { printf '%s\t%s\t%s\n' "$@" >>"$BENCH_ROWS"; }
+say() { printf '  %s\n' "$*" >&2; }
+finish() {
+	local pid
+	for pid in "${children[@]}"; do kill "$pid" 2>/dev/null || true; done
+	wait
+}
+trap finish EXIT
+until_true() { # WHAT COMMAND...
+	local what=$1 end=$((SECONDS + limit))
+	shift
+	until "$@"; do
+		[ "$SECONDS" -lt "$end" ] || { echo "this did not happen within $limit s: $what" >&2; tail -n 5 "$STORY_WORK/agent.log" >&2; exit 1; }
+		sleep 0.2
+	done
+}
+micros() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+# The agent that the demo started gives way to one with options of our own.
+demo_agent=$(pgrep -P "$PPID" -x weir)
+kill "$demo_agent"
+gone() { ! kill -0 "$demo_agent" 2>/dev/null || grep -q '^State:.Z' "/proc/$demo_agent/status"; }
+until_true 'the agent of the demo ends' gone
+
+start_agent() { # KUBECONFIG URL INTERVAL OPTION...
+	local config=$1 url=$2 interval=$3
+	shift 3
+	"$WEIR" agent --kubeconfig "$config" --repo "$url" --branch main --path bench --interval "$interval" --cache-dir "$STORY_WORK/cache" \
+		--stable-after 1s --start-deadline 10m "$@" 2>"$STORY_WORK/agent.log" &
+	agent=$!
+	children+=("$agent")
+}
+push() {
+	git -C "$copy" add -A
+	git -C "$copy" commit -q -m "$1"
+	git -C "$copy" push -q origin HEAD:main
+	head=$(git -C "$copy" rev-parse HEAD)
+}
+inventory() { curl -sf "$server/api/v1/namespaces/default/configmaps?labelSelector=weir.dev/inventory"; }
+applied() { # the status fields come before the objects in the inventory
+	local text
+	text=$(inventory) && [[ $text == *"$head"* && $text == *'\"state\":\"Applied\"'* ]]
+}
+count_jobs() { "$WEIR" status -o json | grep -c "\"$1\": \"$2\"" || true; }
+all_stable() { [ "$(count_jobs lifecycleState STABLE)" -eq "$1" ]; }
+deployments() { [ "$(curl -sf "$server/apis/apps/v1/deployments" | grep -o '"kind": *"Deployment"' | wc -l)" -ge "$1" ]; }
+memory() { # FIELD of smaps_rollup, in MB
+	awk -v f="$1:" '$1 == f { printf "%.1f", $2 / 1024 }' "/proc/$agent/smaps_rollup"
+}
+requests() { # "METHOD COUNT" of what the agent asked of the API server so far, by its own counter
+	curl -sf "http://$listen/metrics" | sed -n 's/^weir_api_requests_total{.*method="\([A-Z]*\)".*} \(.*\)/\1 \2/p' |
+		awk '{ n[$1] += $2 } END { for (m in n) print m, n[m] }' | sort
+}
+free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
+git init -q --initial-branch=main "$copy"
+git -C "$copy" config user.name bench
+git -C "$copy" config user.email bench@example.org
+git -C "$copy" config commit.gpgsign false
+git -C "$copy" remote add origin "$STORY_REPO"
+
+measure_memory() { # COUNT
+	local count=$1 t0 t1 t2
+	"$here/generate.sh" jobs "$count" "$copy/bench"
+	push "$count jobs"
+	listen=127.0.0.1:$(free_port)
+	t0=$(micros)
+	start_agent "$KUBECONFIG" "file://$STORY_REPO" 2s --listen "$listen"
+	until_true "$count JobManager Deployments" deployments "$count"
+	t1=$(micros)
+	say "$count job(s): every Deployment is there after $(((t1 - t0) / 1000)) ms"
+	until_true "$count jobs are stable" all_stable "$count"
+	until_true 'the sync is applied' applied
+	t2=$(micros)
+	say "$count job(s): all stable after $(((t2 - t0) / 1000)) ms"
+	local before after anonymous rss
+	before=$(requests)
+	anonymous=$(memory Anonymous)
+	rss=$(memory Rss)
+	sleep "$window"
+	after=$(requests)
+	local asked
+	asked=$(join -a 2 <(echo "$before") <(echo "$after") |
+		awk -v w="$window" '{ printf "%s%s %.2f/s", sep, $1, ($NF - (NF > 2 ? $2 : 0)) / w; sep = ", " }')
+	if [ "$count" -eq 1 ]; then
+		row 'agent, 1 job, idle: anonymous memory' '< 6 MB' "$(memory Anonymous) MB"
+		row 'agent, 1 job, idle: RSS' '< 18 MB' "$(memory Rss) MB"
+	else
+		row "agent, $count jobs, idle: RSS" '< 60 MB' "$(memory Rss) MB"
+		row "agent, $count jobs, idle: anonymous memory" '' "$(memory Anonymous) MB"
+	fi
+	row "agent, $count job(s): RSS, peak" '' "$(awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$agent/status") MB"
+	row "agent, $count job(s): growth over $window s of idling (anonymous, RSS)" '' \
+		"$(awk -v a="$anonymous" -v b="$(memory Anonymous)" -v c="$rss" -v d="$(memory Rss)" 'BEGIN { printf "%+.1f, %+.1f MB", b - a, d - c }')"
+	row "agent, $count job(s), idle: requests to the API" '' "$asked"
+	row "agent, $count job(s): all JobManager Deployments after" '' "$(((t1 - t0) / 1000)) ms"
+	row "agent, $count job(s): all stable after" '' "$(((t2 - t0) / 1000)) ms"
+}
+
+# start_helper NAME COMMAND...: a server that prints its port and ends with its standard input.
+start_helper() {
+	local name=$1
+	shift
+	mkfifo "$STORY_WORK/$name.in"
+	"$@" <"$STORY_WORK/$name.in" >"$STORY_WORK/$name.port" &
+	children+=("$!")
+	exec {held}>"$STORY_WORK/$name.in"
+	until_true "$name listens" test -s "$STORY_WORK/$name.port"
+	port=$(cat "$STORY_WORK/$name.port")
+}
+
+measure_quiet() {
+	"$here/generate.sh" objects 100 "$copy/bench"
+	"$here/generate.sh" jobs 1 "$copy/bench/jobs"
+	sed -i 's/^namePrefix:.*//' "$copy/bench/jobs/kustomization.yaml"
+	echo '- jobs' >>"$copy/bench/kustomization.yaml"
+	push '100 objects and a job'
+	git -C "$STORY_REPO" config http.receivepack false
+	start_helper git python3 "$here/../unit/git/fixtures/http_server.py" --root "$(dirname "$STORY_REPO")"
+	start_helper git-witness python3 "$here/witness.py" "127.0.0.1:$port" "$STORY_WORK/git.log"
+	local git_port=$port
+	start_helper api-witness python3 "$here/witness.py" "${server#http://}" "$STORY_WORK/api.log"
+	sed "s|$server|http://127.0.0.1:$port|" "$KUBECONFIG" >"$STORY_WORK/kubeconfig"
+	start_agent "$STORY_WORK/kubeconfig" "http://127.0.0.1:$git_port/$(basename "$STORY_REPO")" 2s
+	until_true 'the sync is applied' applied
+	until_true 'the job is stable' all_stable 1
+	# Both logs must have seen the writes and the fetch that were needed, or they would not see those that are not.
+	grep -q ' PATCH ' "$STORY_WORK/api.log" && grep -q ' POST .*/git-upload-pack' "$STORY_WORK/git.log" || {
+		echo 'the witnesses saw no write or no fetch' >&2
+		exit 1
+	}
+	sleep 5 # what is still under way settles
+	local from to
+	from=$(date +%s.%N)
+	sleep "$window"
+	to=$(date +%s.%N)
+	awk -v a="$from" -v b="$to" '$1 >= a && $1 <= b' "$STORY_WORK/api.log" >"$STORY_WORK/api.quiet"
+	awk -v a="$from" -v b="$to" '$1 >= a && $1 <= b' "$STORY_WORK/git.log" >"$STORY_WORK/git.quiet"
+	local writes dry passes lease listings fetches
+	writes=$(awk '$2 !~ /GET|HEAD/ && $3 !~ /dryRun=All/ && $3 !~ /\/leases(\/|\?|$)/' "$STORY_WORK/api.quiet" | tee "$STORY_WORK/api.writes" | wc -l)
+	lease=$(grep -c '/leases' "$STORY_WORK/api.quiet" || true)
+	dry=$(grep -c 'dryRun=All' "$STORY_WORK/api.quiet" || true)
+	listings=$(grep -c ' GET .*/info/refs' "$STORY_WORK/git.quiet" || true)
+	fetches=$(grep -vc ' GET .*/info/refs' "$STORY_WORK/git.quiet" || true)
+	[ "$dry" -gt 0 ] || echo "no pass fell into the window of $window s" >&2
+	row "no-op passes over 101 objects, $window s: writes to the API (Lease apart)" 0 "$writes"
+	row "no-op passes: git requests beyond the ref listing" 0 "$fetches of $((listings + fetches))"
+	row "no-op passes: other requests to the API" '' "$(awk '$2 ~ /GET|HEAD/ && $3 !~ /\/leases/' "$STORY_WORK/api.quiet" | wc -l) reads, $dry dry runs, $lease for the Lease"
+	sed 's/^[0-9.]* /  a write: /' "$STORY_WORK/api.writes" | sort | uniq -c | head -n 5 >&2
+}
+
+measure_push() {
+	local i t0 t1 times=()
+	"$here/generate.sh" objects 100 "$copy/bench" 0
+	push 'before the first'
+	start_agent "$KUBECONFIG" "file://$STORY_REPO" 50ms
+	until_true 'the first push is applied' applied
+	for i in 1 2 3 4 5 6 7 8 9; do
+		"$here/generate.sh" objects 100 "$copy/bench" "$i"
+		push "values $i"
+		t0=$(micros)
+		until applied; do
+			[ $(($(micros) - t0)) -lt 60000000 ] || { echo "push $i was not applied within 60 s" >&2; exit 1; }
+		done
+		t1=$(micros)
+		times+=($(((t1 - t0) / 1000)))
+		curl -sf "$server/api/v1/namespaces/default/configmaps/bench-c0000" | grep -q "\"value\": *\"$i\"" ||
+			{ echo "push $i is called applied, but is not" >&2; exit 1; }
+	done
+	row 'push to applied, 100 changed objects, poll interval of 50 ms included: median of 9' '< 300 ms' \
+		"$(printf '%s\n' "${times[@]}" | sort -n | sed -n 5p) ms"
+	row 'push to applied: fastest and slowest' '' \
+		"$(printf '%s\n' "${times[@]}" | sort -n | sed -n 1p) and $(printf '%s\n' "${times[@]}" | sort -n | tail -n 1) ms"
+}
+
+case $BENCH_PHASE in
+memory) measure_memory "${BENCH_COUNT:?}" ;;
+quiet) measure_quiet ;;
+push) measure_push ;;
+*) echo "$0: no such phase: $BENCH_PHASE" >&2; exit 2 ;;
+esac
