@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "sync/kinds.h"
+#include "sync/text_map.h"
 
 #define APPROVED "weir.dev/approved-deletions"
 
@@ -66,45 +67,44 @@ void inventory_remove(struct inventory *inventory, const struct object_id *id)
 	}
 }
 
-static void map_name(char out[300], const char *sync)
+static struct text_map place(const char *ns, const char *map, const char *sync)
 {
-	(void)snprintf(out, 300, "weir-inventory-%s", sync);
+	return (struct text_map){ .ns = ns, .name = map, .key = "inventory.json", .label = "weir.dev/inventory", .label_value = sync };
 }
 
-bool inventory_read(struct kube *kube, const char *ns, const char *sync, struct inventory *out, struct error *err)
+static bool read_objects(struct inventory *out, const struct node *text, const char *map, struct error *err)
 {
-	char map[300];
-	map_name(map, sync);
-	*out = (struct inventory){ 0 };
-	AUTODOC *doc = NULL;
-	struct error why;
-	if (!kube_get(kube, &KIND_CONFIGMAP, ns, map, &doc, &why)) {
-		if (why.kind == ERROR_NOT_FOUND)
-			return true;
-		error_copy(err, &why);
-		return error_wrap(err, "inventory %s/%s", ns, map);
-	}
-	const struct node *root = doc_root(doc);
-	const char *text = node_find_text(root, "data/inventory.json");
-	AUTODOC *json = text == NULL ? NULL : doc_parse_json(text, strlen(text), map, NULL, err);
+	AUTODOC *json = doc_parse_json(node_text(text), node_len(text), map, NULL, err);
 	if (json == NULL)
-		return text != NULL ? error_wrap(err, "inventory")
-				    : error_set(err, ERROR_INVALID, "inventory %s/%s: data: inventory.json is missing", ns, map);
-	const struct node *list = node_get(doc_root(json), "objects");
+		return false;
+	const struct node *root = doc_root(json);
+	const struct node *list = node_get(root, "objects");
 	for (size_t i = 0; i < node_count(list); i++) {
 		const struct node *o = node_at(list, i);
 		inventory_add(out, node_text_or(node_get(o, "apiVersion"), ""), node_text_or(node_get(o, "kind"), ""),
 			      node_text_or(node_get(o, "namespace"), ""), node_text_or(node_get(o, "name"), ""));
 	}
-	(void)snprintf(out->commit, sizeof out->commit, "%s", node_text_or(node_get(doc_root(json), "commit"), ""));
-	(void)snprintf(out->state, sizeof out->state, "%s", node_text_or(node_get(doc_root(json), "state"), ""));
-	(void)snprintf(out->approved, sizeof out->approved, "%s",
-		       node_text_or(node_get(node_find(root, "metadata/annotations"), APPROVED), ""));
-	(void)snprintf(out->resource_version, sizeof out->resource_version, "%s",
-		       node_text_or(node_find(root, "metadata/resourceVersion"), ""));
-	out->message = mem_strdup(node_text_or(node_get(doc_root(json), "message"), ""));
-	out->text = mem_strdup(text);
+	(void)snprintf(out->commit, sizeof out->commit, "%s", node_text_or(node_get(root, "commit"), ""));
+	(void)snprintf(out->state, sizeof out->state, "%s", node_text_or(node_get(root, "state"), ""));
+	out->message = mem_strdup(node_text_or(node_get(root, "message"), ""));
+	out->text = mem_strdup(node_text(text));
 	return true;
+}
+
+bool inventory_read(struct kube *kube, const char *ns, const char *sync, struct inventory *out, struct error *err)
+{
+	AUTOFREE char *map = mem_printf("weir-inventory-%s", sync);
+	struct text_map at = place(ns, map, sync);
+	AUTODOC *doc = NULL;
+	const struct node *text;
+	*out = (struct inventory){ 0 };
+	if (!text_map_read(kube, &at, &doc, &text, out->resource_version, err))
+		return false;
+	if (doc == NULL)
+		return true;
+	const struct node *annotations = node_find(doc_root(doc), "metadata/annotations");
+	(void)snprintf(out->approved, sizeof out->approved, "%s", node_text_or(node_get(annotations, APPROVED), ""));
+	return read_objects(out, text, map, err);
 }
 
 static void inventory_text(const struct inventory *inventory, struct buf *out)
@@ -133,31 +133,14 @@ bool inventory_write(struct kube *kube, const char *ns, const char *sync, struct
 	inventory_text(inventory, &text);
 	if (str_eq(inventory->text, buf_text(&text)))
 		return true;
-	char map[300];
-	map_name(map, sync);
-	AUTODOC *doc = doc_new();
-	struct node *root = node_map(doc);
-	node_set_text(doc, root, "apiVersion", "v1");
-	node_set_text(doc, root, "kind", "ConfigMap");
-	struct node *metadata = node_ensure_map(doc, root, "metadata");
-	node_set_text(doc, metadata, "name", map);
-	node_set_text(doc, metadata, "namespace", ns);
-	node_set_text(doc, node_ensure_map(doc, metadata, "labels"), "weir.dev/inventory", sync);
-	if (inventory->approved[0] != '\0')
-		node_set_text(doc, node_ensure_map(doc, metadata, "annotations"), APPROVED, inventory->approved);
-	node_set_text(doc, node_ensure_map(doc, root, "data"), "inventory.json", buf_text(&text));
-	AUTODOC *answer = NULL;
-	bool ok;
-	if (inventory->resource_version[0] == '\0') {
-		ok = kube_create(kube, &KIND_CONFIGMAP, ns, root, &answer, err);
-	} else {
-		node_set_text(doc, metadata, "resourceVersion", inventory->resource_version);
-		ok = kube_replace(kube, &KIND_CONFIGMAP, ns, map, root, &answer, err);
+	AUTOFREE char *map = mem_printf("weir-inventory-%s", sync);
+	struct text_map at = place(ns, map, sync);
+	if (inventory->approved[0] != '\0') {
+		at.annotation = APPROVED;
+		at.annotation_value = inventory->approved;
 	}
-	if (!ok)
-		return error_wrap(err, "inventory %s/%s", ns, map);
-	(void)snprintf(inventory->resource_version, sizeof inventory->resource_version, "%s",
-		       node_text_or(node_find(doc_root(answer), "metadata/resourceVersion"), ""));
+	if (!text_map_write(kube, &at, buf_text(&text), inventory->resource_version, err))
+		return false;
 	free(inventory->text);
 	inventory->text = buf_take(&text);
 	return true;
@@ -165,8 +148,7 @@ bool inventory_write(struct kube *kube, const char *ns, const char *sync, struct
 
 bool inventory_approve(struct kube *kube, const char *ns, const char *sync, const char *commit, struct error *err)
 {
-	char map[300];
-	map_name(map, sync);
+	AUTOFREE char *map = mem_printf("weir-inventory-%s", sync);
 	AUTODOC *doc = doc_new();
 	struct node *root = node_map(doc);
 	struct node *annotations = node_ensure_map(doc, node_ensure_map(doc, root, "metadata"), "annotations");

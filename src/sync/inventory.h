@@ -6,6 +6,7 @@
 #define WEIR_SYNC_INVENTORY_H
 
 #include "kube/kube.h"
+#include "sync/text_map.h"
 
 struct object_id {
 	char *api_version, *kind, *ns, *name; /* ns "" for cluster-wide objects; owned */
@@ -16,7 +17,7 @@ struct inventory {
 	size_t count;
 	char commit[48], state[24], approved[48]; /* approved: the commit whose deletions a person let pass (annotation) */
 	char *message; /* owned, or NULL */
-	char resource_version[64];
+	char resource_version[TEXT_MAP_VERSION];
 	char *text; /* as stored, to see whether anything changed */
 };
 

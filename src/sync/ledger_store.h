@@ -8,10 +8,11 @@
 
 #include "kube/kube.h"
 #include "lifecycle/ledger.h"
+#include "sync/text_map.h"
 
 struct stored_ledger {
 	struct ledger ledger;     /* owned: ledger_free */
-	char resource_version[64]; /* "" if the ConfigMap does not exist yet */
+	char resource_version[TEXT_MAP_VERSION]; /* "" if the ConfigMap does not exist yet */
 };
 
 bool ledger_store_read(struct kube *kube, const char *ns, const char *name, struct stored_ledger *out, struct error *err);
