@@ -162,6 +162,20 @@ static void conflict_add(struct conflicts *c, const struct node *entry, const ch
 	buf_printf(&c->message, "%s: %s", b.data, path);
 }
 
+/* [name="a",port=80], from "k:{...}". */
+static char *key_path(const char *path, const char *key)
+{
+	AUTODOC *doc = doc_parse_json(key + 2, strlen(key + 2), "key", NULL, NULL);
+	AUTOBUF b = BUF_INIT;
+	buf_printf(&b, "%s[", path);
+	for (size_t i = 0; doc != NULL && i < node_count(doc_root(doc)); i++) {
+		buf_printf(&b, "%s%s=", i > 0 ? "," : "", node_key_at(doc_root(doc), i));
+		node_to_json(node_value_at(doc_root(doc), i), &b, 0);
+	}
+	buf_putc(&b, ']');
+	return buf_take(&b);
+}
+
 static void conflict_paths(struct conflicts *c, const struct node *entry, const struct node *set, const char *path)
 {
 	if (set_member(set) && *path != '\0')
@@ -171,7 +185,7 @@ static void conflict_paths(struct conflicts *c, const struct node *entry, const 
 		if (strcmp(key, ".") == 0)
 			continue;
 		AUTOFREE char *below = key[0] == 'f'   ? mem_printf("%s.%s", path, key + 2)
-				       : key[0] == 'k' ? mem_printf("%s[%.*s]", path, (int)strlen(key + 3) - 1, key + 3)
+				       : key[0] == 'k' ? key_path(path, key)
 						       : mem_printf("%s[=%s]", path, key + 2);
 		conflict_paths(c, entry, node_value_at(set, i), below);
 	}

@@ -155,14 +155,21 @@ static size_t stored_index(const struct stored *list, size_t count, const char *
 	return low;
 }
 
-struct stored *stored_get(struct stored *list, size_t count, const char *path)
+char *stored_key(const char *path)
 {
+	return str_starts(path, "file:///") ? mem_printf("file:%s", path + strlen("file://")) : mem_strdup(path);
+}
+
+struct stored *stored_get(struct stored *list, size_t count, const char *given)
+{
+	AUTOFREE char *path = stored_key(given);
 	size_t i = stored_index(list, count, path);
 	return i < count && strcmp(list[i].path, path) == 0 ? &list[i] : NULL;
 }
 
-void stored_put(struct stored **list, size_t *count, const char *path, int64_t value)
+void stored_put(struct stored **list, size_t *count, const char *given, int64_t value)
 {
+	AUTOFREE char *path = stored_key(given);
 	size_t i = stored_index(*list, *count, path);
 	if (i < *count && strcmp((*list)[i].path, path) == 0) {
 		(*list)[i].value = value;
@@ -170,7 +177,7 @@ void stored_put(struct stored **list, size_t *count, const char *path, int64_t v
 	}
 	*list = mem_grow(*list, *count + 1, sizeof **list);
 	memmove(*list + i + 1, *list + i, (*count - i) * sizeof **list);
-	(*list)[i] = (struct stored){ mem_strdup(path), value };
+	(*list)[i] = (struct stored){ TAKE(path), value };
 	(*count)++;
 }
 
@@ -220,8 +227,9 @@ size_t sim_storage_count(struct sim *sim, const char *prefix)
 const char *sim_storage_at(struct sim *sim, const char *prefix, size_t i)
 {
 	sim_lock(sim);
-	size_t at = stored_index(sim->stored, sim->stored_count, prefix) + i;
-	const char *path = at < sim->stored_count && str_starts(sim->stored[at].path, prefix) ? sim->stored[at].path : NULL;
+	AUTOFREE char *key = stored_key(prefix);
+	size_t at = stored_index(sim->stored, sim->stored_count, key) + i;
+	const char *path = at < sim->stored_count && str_starts(sim->stored[at].path, key) ? sim->stored[at].path : NULL;
 	sim_unlock(sim);
 	return path;
 }

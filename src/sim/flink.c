@@ -44,6 +44,8 @@ struct process *process_of_job(struct sim *sim, struct process *p, const char *i
 static void process_free(struct process *p)
 {
 	job_free(p->job);
+	for (struct operation *o; (o = p->misses) != NULL; operation_free(o))
+		p->misses = o->next;
 	doc_free(p->config);
 	free(p->uid);
 	free(p->ns);

@@ -38,9 +38,10 @@ static void checkpoint_set(struct checkpoint *to, const struct checkpoint *from)
 	to->path = path;
 }
 
-static void operation_free(struct operation *o)
+void operation_free(struct operation *o)
 {
 	free(o->trigger);
+	free(o->job);
 	free(o->dir);
 	free(o->location);
 	free(o->failure);
@@ -295,7 +296,8 @@ void checkpoint_take(struct sim *sim, struct process *p)
 		return;
 	}
 	struct checkpoint c = { .id = j->next_id++, .value = job_counter(sim, j), .at = sim->now };
-	c.path = mem_printf("%s/%s/chk-%lld", checkpoint_dir(p), j->id, (long long)c.id);
+	AUTOFREE char *path = mem_printf("%s/%s/chk-%lld", checkpoint_dir(p), j->id, (long long)c.id);
+	c.path = stored_key(path);
 	stored_put(&sim->stored, &sim->stored_count, c.path, c.value);
 	char key[512];
 	history_key(p, key);
@@ -337,19 +339,21 @@ void operation_run(struct sim *sim, struct process *p, struct operation *o)
 		job_end(sim, p, "FINISHED");
 		return;
 	}
-	if (sim->storage_down || strcmp(j->state, "RUNNING") != 0 || j->running_since < 0) {
+	AUTOFREE char *dir = stored_key(o->dir);
+	bool unwritable = sim->storage_down || str_starts(dir, "file:/proc/"); /* nobody can make folders there */
+	if (unwritable || strcmp(j->state, "RUNNING") != 0 || j->running_since < 0) {
 		o->done = true;
 		o->done_at = sim->now;
-		o->failure =
-			mem_strdup(sim->storage_down ? "java.io.IOException: the storage does not answer"
-						     : "org.apache.flink.runtime.checkpoint.CheckpointException: The job is not running.");
-		j->failed += sim->storage_down;
+		o->failure = mem_strdup(unwritable ? "java.io.IOException: Failed to create savepoint directory: the storage does not take it"
+						   : "org.apache.flink.runtime.checkpoint.CheckpointException: The job is not running.");
+		j->failed += unwritable;
 		return;
 	}
 	char random[13];
 	sim_random_text(sim, random, 12, "0123456789abcdef");
 	struct checkpoint c = { .id = j->next_id++, .value = job_counter(sim, j), .at = sim->now, .savepoint = true };
-	c.path = mem_printf("%s%ssavepoint-%.6s-%s", o->dir, str_ends(o->dir, "/") ? "" : "/", j->id, random);
+	AUTOFREE char *path = mem_printf("%s%ssavepoint-%.6s-%s", o->dir, str_ends(o->dir, "/") ? "" : "/", j->id, random);
+	c.path = stored_key(path);
 	stored_put(&sim->stored, &sim->stored_count, c.path, c.value);
 	char key[512];
 	history_key(p, key);
@@ -376,7 +380,7 @@ static bool find_state(struct sim *sim, struct process *p, struct checkpoint *fr
 	if (p->ha && ha_latest(sim, p, from)) {
 		;
 	} else if (path != NULL && *path != '\0') {
-		from->path = mem_strdup(path);
+		from->path = stored_key(path);
 		from->savepoint = true;
 	} else {
 		return true;
@@ -425,7 +429,12 @@ bool job_prepare(struct sim *sim, struct process *p, const char **why)
 	struct job *j = p->job;
 	AUTOFREE char *args = program_args(p), *result = result_path(p);
 	struct stored *ended = result ? stored_get(sim->results, sim->result_count, result) : NULL;
-	if (ended != NULL) { /* it ended before: nothing runs again */
+	if (ended != NULL && p->session == NULL) { /* it ended before: the submission is ignored, and nobody knows the job */
+		pod_log(sim, p->uid, "Ignoring JobGraph submission '%s' (%s): it already reached a globally-terminal state.\n", j->name, j->id);
+		job_free(TAKE(p->job));
+		return true;
+	}
+	if (ended != NULL) {
 		job_state(sim, j, ends[ended->value]);
 		j->ended_at = sim->now;
 		return true;

@@ -15,6 +15,7 @@ struct checkpoint {
 struct operation { /* a savepoint or a stop with savepoint, by trigger id */
 	struct operation *next;
 	char *trigger, *dir, *location, *failure;
+	char *job; /* id, of one among a process's misses; else NULL */
 	bool stop, done, disposal;
 	int64_t due_at, done_at, finish_at; /* finish_at: the stopping job's end, once its savepoint is written */
 };
@@ -44,6 +45,7 @@ struct process {
 	struct process *session; /* of a session job: its cluster's JobManager; it shares its pod */
 	struct doc *config;	 /* flat: key to text */
 	struct job *job;
+	struct operation *misses; /* asked of jobs that do not run here: accepted, and failed */
 	int64_t attempt, idle_at, timer_at; /* timer_at: when the next look is due, -1 if none is */
 };
 
@@ -64,6 +66,7 @@ void graph_forget(struct sim *sim, const struct process *p);
 struct object *ha_map(struct sim *sim, const struct process *p, const char *name, bool make);
 void job_cancel(struct sim *sim, struct process *p);
 /* Takes a savepoint later, stopping the job then if `stop`. */
+void operation_free(struct operation *o);
 struct operation *job_trigger(struct sim *sim, struct process *p, const char *trigger, const char *dir, bool stop);
 /* Starts a job in a session cluster; config is taken: the cluster's with the job's own on top. NULL and why: it cannot start. */
 struct process *session_submit(struct sim *sim, struct process *cluster, struct doc *config, const char **why);
@@ -74,5 +77,10 @@ int64_t cluster_need(const struct sim *sim, const struct process *p); /* TaskMan
 void taskmanager_create(struct sim *sim, struct process *p, size_t n);
 void taskmanagers_drop(struct sim *sim, struct process *p, bool failed_only);
 void process_poke(struct sim *sim, struct process *p);
+/* flink_rest.c */
+void flink_problem(struct call *call, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* flink_operations.c: p is the job's process, NULL if there is no such job. */
+void operation_post(struct call *call, struct process *jobmanager, struct process *p, const char *job, bool stop);
+void operation_get(struct call *call, struct process *jobmanager, struct process *p, const char *job, const char *id);
 struct process *process_of_service(struct sim *sim, const char *ns, const char *service);
 #endif

@@ -25,8 +25,7 @@ struct process *process_of_service(struct sim *sim, const char *ns, const char *
 	return best;
 }
 
-static void flink_problem(struct call *call, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void flink_problem(struct call *call, int status, const char *format, ...)
+void flink_problem(struct call *call, int status, const char *format, ...)
 {
 	AUTODOC *doc = doc_new();
 	AUTOBUF text = BUF_INIT;
@@ -224,6 +223,25 @@ static void accumulators(struct call *call, const struct job *j)
 	call_answer(call, 200, n);
 }
 
+/* The names of the metrics that there are, or with ?get=NAMES their values. */
+static void job_metrics(struct call *call, const struct job *j)
+{
+	static const char *const names[] = { "numRestarts", "fullRestarts" };
+	const char *get = call_query(call, "get");
+	AUTODOC *doc = doc_new();
+	struct node *list = node_list(doc);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (get != NULL && strstr(get, names[i]) == NULL)
+			continue;
+		struct node *metric = node_map(doc);
+		node_set_text(doc, metric, "id", names[i]);
+		if (get != NULL)
+			node_set(doc, metric, "value", node_printf(doc, "%lld", (long long)j->restarts));
+		node_append(doc, list, metric);
+	}
+	call_answer(call, 200, list);
+}
+
 static void job_config(struct call *call, const struct process *p)
 {
 	AUTODOC *doc = doc_new();
@@ -251,69 +269,6 @@ static void job_details(struct call *call, const struct process *p)
 	call_answer(call, 200, n);
 }
 
-static void trigger(struct call *call, struct process *p, bool stop)
-{
-	AUTODOC *body =
-		call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
-	const struct node *root = body ? doc_root(body) : NULL;
-	const char *id = node_find_text(root, "triggerId"), *dir = node_text(node_get(root, stop ? "targetDirectory" : "target-directory"));
-	char fresh[33];
-	if (dir == NULL)
-		dir = conf(p, "execution.checkpointing.savepoint-dir", "state.savepoints.dir");
-	if (dir == NULL) {
-		flink_problem(
-			call, 400,
-			"org.apache.flink.runtime.rest.handler.RestHandlerException: Config key [execution.checkpointing.savepoint-dir]"
-			" is not set. Property [%s] must be provided.",
-			stop ? "targetDirectory" : "target-directory");
-		return;
-	}
-	struct operation *o = p->job->operations;
-	while (o != NULL && id != NULL && strcmp(o->trigger, id) != 0)
-		o = o->next;
-	if (id == NULL) {
-		sim_random_text(call->sim, fresh, 32, "0123456789abcdef");
-		id = fresh;
-		o = NULL;
-	}
-	bool cancel = node_truth(node_get(root, "cancel-job"), false);
-	if (o == NULL)
-		job_trigger(call->sim, p, id, dir, stop || cancel);
-	AUTODOC *doc = doc_new();
-	struct node *n = node_map(doc);
-	node_set_text(doc, n, "request-id", id);
-	call_answer(call, 202, n);
-}
-
-static void operation_get(struct call *call, const struct process *p, const char *id)
-{
-	const struct operation *o = p->job->operations;
-	while (o != NULL && strcmp(o->trigger, id) != 0)
-		o = o->next;
-	if (o == NULL || (o->done && call->sim->now - o->done_at > call->sim->options.result_ttl_ms)) {
-		flink_problem(
-			call, 404,
-			"org.apache.flink.runtime.rest.handler.RestHandlerException: There is no savepoint operation with triggerId=%s "
-			"for job %s.",
-			id, p->job->id);
-		return;
-	}
-	AUTODOC *doc = doc_new();
-	struct node *n = node_map(doc), *status = node_map(doc), *operation = o->done ? node_map(doc) : node_null(doc);
-	node_set_text(doc, status, "id", o->done ? "COMPLETED" : "IN_PROGRESS");
-	if (o->failure != NULL) {
-		struct node *cause = node_map(doc);
-		node_set(doc, cause, "class", node_stringn(doc, o->failure, strcspn(o->failure, ":")));
-		node_set_text(doc, cause, "stack-trace", o->failure);
-		node_set(doc, operation, "failure-cause", cause);
-	} else if (o->done && o->location != NULL) {
-		node_set_text(doc, operation, "location", o->location);
-	}
-	node_set(doc, n, "status", status);
-	node_set(doc, n, "operation", operation);
-	call_answer(call, 200, n);
-}
-
 static void dispose(struct call *call)
 {
 	AUTODOC *body = doc_parse_json(call->request->body ? call->request->body : "", call->request->body_len, "body", NULL, NULL);
@@ -329,12 +284,16 @@ static void dispose(struct call *call)
 	call_text(call, 202, "application/json", text);
 }
 
-static void job_request(struct call *call, struct process *p, char **s, size_t n)
+static void job_request(struct call *call, struct process *jobmanager, char **s, size_t n)
 {
 	const char *m = call->request->method, *what = n > 2 ? s[2] : "";
 	bool get = strcmp(m, "GET") == 0, post = strcmp(m, "POST") == 0;
-	p = process_of_job(call->sim, p, s[1]);
-	if (p == NULL)
+	struct process *p = process_of_job(call->sim, jobmanager, s[1]);
+	if (n == 3 && post && (strcmp(what, "savepoints") == 0 || strcmp(what, "stop") == 0))
+		operation_post(call, jobmanager, p, s[1], what[1] == 't');
+	else if (n == 4 && get && strcmp(what, "savepoints") == 0)
+		operation_get(call, jobmanager, p, s[1], s[3]);
+	else if (p == NULL)
 		flink_problem(call, 404, "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (%s)",
 			      s[1]);
 	else if (n == 2 && get)
@@ -358,15 +317,7 @@ static void job_request(struct call *call, struct process *p, char **s, size_t n
 	else if (n == 3 && get && strcmp(what, "config") == 0)
 		job_config(call, p);
 	else if (n == 3 && get && strcmp(what, "metrics") == 0)
-		call_text(call, 200, "application/json", "[]");
-	else if (n == 3 && post && (strcmp(what, "savepoints") == 0 || strcmp(what, "stop") == 0)) {
-		if (job_terminal(p->job))
-			flink_problem(call, 404,
-				      "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find Flink job (%s)", s[1]);
-		else
-			trigger(call, p, what[1] == 't');
-	} else if (n == 4 && get && strcmp(what, "savepoints") == 0)
-		operation_get(call, p, s[3]);
+		job_metrics(call, p->job);
 	else
 		flink_problem(call, 404, "Not found: %s", call->request->path);
 }

@@ -113,6 +113,7 @@ void sim_timer(struct sim *sim, int64_t after_ms, void (*run)(struct sim *sim, c
 void sim_pass(struct sim *sim, int64_t ms);   /* sim_advance with the lock held */
 void sim_time_text(int64_t ms, char out[32]); /* RFC 3339, seconds */
 int64_t sim_time_parse(const char *text);     /* 0 if it is none */
+char *stored_key(const char *path); /* as Flink writes it: file:///a is file:/a; the caller's */
 void stored_put(struct stored **list, size_t *count, const char *path, int64_t value);
 struct stored *stored_get(struct stored *list, size_t count, const char *path);
 bool stored_remove(struct stored *list, size_t *count, const char *path);
@@ -152,6 +153,12 @@ bool fields_match(const char *selector, const struct node *object); /* metadata.
 bool selector_valid(const char *selector);
 void defaults_fill(struct doc *doc, const struct kind *kind, struct node *root); /* defaults.c */
 void schema_prune(const struct node *schema, struct node *value, bool top);	 /* defaults.c */
+/* validate.c. False: what is wrong was appended to the problem. */
+bool schema_check(const struct node *schema, const struct node *root, struct buf *problem);
+/* True: the path of a field that the schema does not have was appended. */
+bool schema_unknown(const struct node *schema, const struct node *root, struct buf *field);
+/* history.c: the objects of a kind as of a version that is not compacted. The array is the caller's, the nodes are borrowed. */
+const struct node **history_list(struct sim *sim, const struct kind *kind, uint64_t rv, size_t *count);
 
 /* fields.c: managed fields */
 struct ftype { /* where in an object we are, as far as merging needs to know */
@@ -212,6 +219,10 @@ bool call_is_watch(const struct call *call);
 bool faults_check(struct sim *sim, const struct http_request *request, struct http_response *response, bool *lost, bool *skip);
 void faults_free(struct sim *sim);
 void verbs_handle(struct call *call);					  /* verbs.c */
+/* check.c: false, and the call is answered, where something is wrong. */
+bool write_check_content(struct call *call, struct doc *doc); /* kind, names */
+bool write_check_strict(struct call *call, const struct node *root); /* fieldValidation=Strict: unknown fields */
+bool write_check_whole(struct call *call, struct doc *doc, const struct object *old); /* after merging; old NULL: a creation */
 void call_resource_name(const struct kind *kind, struct buf *out);	  /* "deployments.apps" */
 void call_object(struct call *call, int status, const struct node *root); /* as it is or as a Table */
 struct object *call_find(struct call *call);				  /* NULL after a 404 was answered */

@@ -246,7 +246,8 @@ struct object *store_update(struct sim *sim, struct object *o, struct doc *doc)
 		if (v != NULL)
 			node_set(doc, meta, fixed[i], node_copy(doc, v));
 	}
-	if (o->kind->generation && content_changed(o->kind, old, root))
+	bool marked = node_get(meta, "deletionTimestamp") != NULL && node_find(old, "metadata/deletionTimestamp") == NULL;
+	if (o->kind->generation && (marked || content_changed(o->kind, old, root)))
 		node_set_int(doc, meta, "generation", node_integer(node_get(meta, "generation"), 0) + 1);
 	bool leaving = node_get(meta, "deletionTimestamp") != NULL && node_count(node_get(meta, "finalizers")) == 0 &&
 		       (strcmp(o->kind->resource, "pods") != 0 || node_integer(node_get(meta, "deletionGracePeriodSeconds"), 0) == 0) &&

@@ -34,18 +34,34 @@ struct object *call_find(struct call *call)
 
 /* ---- get, list ---- */
 
+static const char *space_of(const struct node *object)
+{
+	return node_text_or(node_find(object, "metadata/namespace"), "");
+}
+
+static const char *name_of(const struct node *object)
+{
+	return node_text_or(node_find(object, "metadata/name"), "");
+}
+
+static bool listed(const struct call *call, const struct node *object, const char *labels, const char *fields)
+{
+	return (call->ns == NULL || strcmp(space_of(object), call->ns) == 0) && labels_match(labels, node_find(object, "metadata/labels")) &&
+	       fields_match(fields, object);
+}
+
 void call_list(struct call *call)
 {
 	const char *labels = call_query(call, "labelSelector"), *fields = call_query(call, "fieldSelector");
 	const char *limit_text = call_query(call, "limit"), *from = call_query(call, "continue");
 	size_t limit = limit_text ? (size_t)strtoul(limit_text, NULL, 10) : 0, start = 0;
 	uint64_t rv = call->sim->rv;
+	char ns[256] = "", name[256] = "";
 	if (!selector_valid(labels)) {
 		call_problem(call, 400, "BadRequest", "unable to parse requirement: %s", labels);
 		return;
 	}
 	if (from != NULL && *from != '\0') { /* "rv:ns/name" of the last one given */
-		char ns[256] = "", name[256] = "";
 		unsigned long long at = 0;
 		if (sscanf(from, "%llu:%255[^/]/%255s", &at, ns, name) < 1 ||
 		    (name[0] == '\0' && sscanf(from, "%llu:/%255s", &at, name) < 2)) {
@@ -58,34 +74,28 @@ void call_list(struct call *call)
 			return;
 		}
 		rv = at;
-		while (start < call->kind->count) {
-			const struct object *o = call->kind->items[start];
-			int c = strcmp(o->ns, ns);
-			if (c > 0 || (c == 0 && strcmp(o->name, name) > 0))
-				break;
-			start++;
-		}
+	}
+	size_t count;
+	AUTOFREE const struct node **all = history_list(call->sim, call->kind, rv, &count);
+	for (bool later = from == NULL || *from == '\0'; !later && start < count; start += !later) {
+		int c = strcmp(space_of(all[start]), ns);
+		later = c > 0 || (c == 0 && strcmp(name_of(all[start]), name) > 0);
 	}
 	AUTODOC *doc = doc_new();
 	struct node *root = node_map(doc), *meta = node_map(doc), *items = node_list(doc);
 	AUTOBUF gv = BUF_INIT;
 	kind_api_version(call->kind, &gv);
 	size_t i = start;
-	for (; i < call->kind->count && (limit == 0 || node_count(items) < limit); i++) {
-		const struct object *o = call->kind->items[i];
-		const struct node *r = object_root(o);
-		if ((call->ns == NULL || strcmp(o->ns, call->ns) == 0) && labels_match(labels, node_find(r, "metadata/labels")) &&
-		    fields_match(fields, r))
-			node_append(doc, items, node_copy(doc, r));
-	}
+	for (; i < count && (limit == 0 || node_count(items) < limit); i++)
+		if (listed(call, all[i], labels, fields))
+			node_append(doc, items, node_copy(doc, all[i]));
 	bool more = false;
-	for (size_t j = i; !more && j < call->kind->count; j++)
-		more = call->ns == NULL || strcmp(call->kind->items[j]->ns, call->ns) == 0;
+	for (size_t j = i; !more && j < count; j++)
+		more = listed(call, all[j], labels, fields);
 	node_set(doc, meta, "resourceVersion", node_printf(doc, "%llu", (unsigned long long)rv));
 	if (more && i > 0)
 		node_set(doc, meta, "continue",
-			 node_printf(doc, "%llu:%s/%s", (unsigned long long)rv, call->kind->items[i - 1]->ns,
-				     call->kind->items[i - 1]->name));
+			 node_printf(doc, "%llu:%s/%s", (unsigned long long)rv, space_of(all[i - 1]), name_of(all[i - 1])));
 	if (call->table) {
 		AUTOFREE struct node **rows = mem_array(node_count(items) + 1, sizeof *rows);
 		for (size_t j = 0; j < node_count(items); j++)

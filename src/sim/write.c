@@ -1,4 +1,4 @@
-/* The writing verbs: create, replace, patch, apply, delete, and what is checked before. */
+/* The writing verbs: create, replace, patch, apply, delete. check.c has what is checked before. */
 #include <stdio.h>
 
 #include "sim/internal.h"
@@ -40,70 +40,6 @@ static struct doc *read_body(struct call *call)
 }
 
 /* ---- checks ---- */
-
-static bool name_ok(const char *name)
-{
-	if (name == NULL || *name == '\0' || strlen(name) > 253)
-		return false;
-	for (const char *p = name; *p != '\0'; p++)
-		if (!((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '.' || *p == ':'))
-			return false;
-	return name[0] != '-' && name[0] != '.';
-}
-
-static bool check_content(struct call *call, struct doc *doc)
-{
-	struct node *root = doc_root(doc), *meta = node_get(root, "metadata");
-	const char *kind = node_find_text(root, "kind"), *name = node_find_text(meta, "name"), *ns = node_find_text(meta, "namespace");
-	AUTOBUF gv = BUF_INIT;
-	kind_api_version(call->kind, &gv);
-	if (!node_is(root, NODE_MAP) || (kind != NULL && strcmp(kind, call->kind->name) != 0) ||
-	    (node_get(root, "apiVersion") != NULL && !str_eq(node_find_text(root, "apiVersion"), gv.data))) {
-		call_problem(call, 400, "BadRequest", "the object provided is unrecognized: expected %s, Kind=%s", gv.data,
-			     call->kind->name);
-		return false;
-	}
-	if (call->ns != NULL && ns != NULL && strcmp(ns, call->ns) != 0) {
-		call_problem(call, 400, "BadRequest",
-			     "the namespace of the provided object does not match the namespace sent on the request");
-		return false;
-	}
-	if (call->name != NULL && name != NULL && strcmp(name, call->name) != 0) {
-		call_problem(call, 400, "BadRequest", "the name of the object (%s) does not match the name on the URL (%s)", name,
-			     call->name);
-		return false;
-	}
-	if (name == NULL || *name == '\0' || (!name_ok(name) && strncmp(call->kind->group, "rbac", 4) != 0)) {
-		call_problem(call, 422, "Invalid",
-			     "%s \"%s\" is invalid: metadata.name: Invalid value: \"%s\": a lowercase RFC 1123 subdomain "
-			     "must consist of lower case alphanumeric characters, '-' or '.'",
-			     call->kind->name, name ? name : "", name ? name : "");
-		return false;
-	}
-	return true;
-}
-
-/* What the API server checks of a whole object, after merging. */
-static bool check_whole(struct call *call, struct doc *doc, const struct object *old)
-{
-	struct node *root = doc_root(doc);
-	const char *name = node_text_or(node_find(root, "metadata/name"), "");
-	if (strcmp(call->kind->resource, "deployments") != 0)
-		return true;
-	if (!labels_cover(node_find(root, "spec/selector/matchLabels"), node_find(root, "spec/template/metadata/labels"))) {
-		call_problem(call, 422, "Invalid",
-			     "Deployment.apps \"%s\" is invalid: spec.template.metadata.labels: Invalid value: "
-			     "`selector` does not match template `labels`",
-			     name);
-		return false;
-	}
-	if (old != NULL && !node_equal(node_find(object_root(old), "spec/selector"), node_find(root, "spec/selector"))) {
-		call_problem(call, 422, "Invalid", "Deployment.apps \"%s\" is invalid: spec.selector: Invalid value: field is immutable",
-			     name);
-		return false;
-	}
-	return true;
-}
 
 static bool namespace_ready(struct call *call)
 {
@@ -222,7 +158,10 @@ void write_create(struct call *call)
 		sim_random_text(call->sim, suffix, 5, "bcdfghjklmnpqrstvwxz2456789");
 		node_set(doc, meta, "name", node_printf(doc, "%s%s", generate, suffix));
 	}
-	if (!namespace_ready(call) || !check_content(call, doc) || !check_whole(call, doc, NULL))
+	if (!namespace_ready(call) || !write_check_content(call, doc) || !write_check_strict(call, root))
+		return;
+	admit(call, doc, true);
+	if (!write_check_whole(call, doc, NULL))
 		return;
 	const char *name = node_find_text(meta, "name");
 	if (node_get(meta, "resourceVersion") != NULL && *node_text_or(node_get(meta, "resourceVersion"), "") != '\0') {
@@ -240,7 +179,6 @@ void write_create(struct call *call)
 	}
 	char manager[129];
 	manager_name(call, manager, sizeof manager);
-	admit(call, doc, true);
 	node_remove(meta, "managedFields");
 	fields_track(call->sim, call->kind, NULL, doc, manager, NULL);
 	create_doc(call, TAKE(doc), 201);
@@ -249,7 +187,7 @@ void write_create(struct call *call)
 /* Takes the new content and stores it, or only shows it on a dry run. */
 static void commit(struct call *call, struct object *o, struct doc *doc, int status)
 {
-	if (!check_whole(call, doc, o)) {
+	if (!write_check_whole(call, doc, o)) {
 		doc_free(doc);
 		return;
 	}
@@ -330,7 +268,7 @@ void write_replace(struct call *call)
 		return;
 	}
 	node_ensure_map(doc, doc_root(doc), "metadata");
-	if (!check_content(call, doc))
+	if (!write_check_content(call, doc) || !write_check_strict(call, doc_root(doc)))
 		return;
 	if (node_find(doc_root(doc), "metadata/managedFields") == NULL)
 		node_set(doc, node_get(doc_root(doc), "metadata"), "managedFields",
@@ -372,8 +310,18 @@ static void server_side_apply(struct call *call, struct doc *body)
 			     "Precondition failed: UID in precondition: %s, UID in object meta: ", node_find_text(meta, "uid"));
 		return;
 	}
-	if (!str_eq(call->sub, "status") && !check_content(call, body))
+	if (!str_eq(call->sub, "status") && !write_check_content(call, body))
 		return;
+	AUTOBUF field = BUF_INIT;
+	if (!write_check_strict(call, root))
+		return;
+	if (schema_unknown(kind_schema(call->kind), root, &field)) { /* as real servers have it: an error of their own */
+		AUTOBUF gv = BUF_INIT;
+		kind_api_version(call->kind, &gv);
+		call_problem(call, 500, "", "failed to create typed patch object (%s/%s; %s, Kind=%s): .%s: field not declared in schema",
+			     call->ns ? call->ns : "", call->name, gv.data, call->kind->name, field.data);
+		return;
+	}
 	admit(call, body, call->sub == NULL);
 	struct conflicts conflicts = { 0 };
 	struct doc *merged = fields_apply(call->sim, call->kind, o ? object_root(o) : NULL, root, manager, call->sub, force, &conflicts);
@@ -385,7 +333,7 @@ static void server_side_apply(struct call *call, struct doc *body)
 		node_set(doc, node_ensure_map(doc, n, "details"), "causes", node_copy(doc, doc_root(conflicts.causes)));
 		call_answer(call, 409, n);
 	} else if (o == NULL) {
-		if (check_whole(call, merged, NULL))
+		if (write_check_whole(call, merged, NULL))
 			create_doc(call, TAKE(merged), 201);
 		doc_free(merged);
 	} else {
@@ -434,7 +382,7 @@ void write_patch(struct call *call)
 	}
 	char manager[129];
 	manager_name(call, manager, sizeof manager);
-	if (!node_is(doc_root(doc), NODE_MAP) || !check_content(call, doc))
+	if (!node_is(doc_root(doc), NODE_MAP) || !write_check_content(call, doc) || !write_check_strict(call, doc_root(doc)))
 		return;
 	admit(call, doc, false);
 	fields_clean(doc);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # generate.sh objects|jobs COUNT DIR [VALUE]: writes a Kustomize folder with that many manifests, replacing what was in DIR.
 #   objects  ConfigMaps, Services and ServiceAccounts; VALUE stands in each of them
-#   jobs     FlinkDeployments with checkpoints, savepoints and high availability
+#   jobs     FlinkDeployments with checkpoints, savepoints and high availability; the first VALUE of them run, the others are suspended;
+#            default: all run
 set -euo pipefail
 kind=$1 count=$2 dir=$3 value=${4:-one}
 rm -rf "$dir"
@@ -13,6 +14,8 @@ for ((i = 0; i < count; i++)); do
 	name=$(printf '%04d' "$i")
 	echo "- $name.yaml"
 	if [ "$kind" = jobs ]; then
+		state=running
+		[ "$i" -lt "${4:-$count}" ] || state=suspended
 		cat >"$dir/$name.yaml" <<-YAML
 			apiVersion: flink.apache.org/v1beta1
 			kind: FlinkDeployment
@@ -37,7 +40,7 @@ for ((i = 0; i < count; i++)); do
 			    jarURI: local:///opt/flink/usrlib/count.jar
 			    entryClass: CountJob
 			    parallelism: 1
-			    state: running
+			    state: $state
 			    upgradeMode: savepoint
 		YAML
 		continue

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # One measurement on the embedded cluster. `weir demo` runs it in place of its story; tests/bench/run.sh says which by BENCH_PHASE:
-#   memory  idle memory with BENCH_COUNT Flink jobs, synced from git
+#   memory  idle memory with BENCH_COUNT FlinkDeployments synced from git, of which BENCH_RUNNING run and the others are suspended
 #   quiet   what an agent asks of the API server and of git while nothing changes
 #   push    from a push of 100 objects to applied
 # The rows of the table go to BENCH_ROWS as name, goal, measured, separated by tabs.
@@ -26,7 +26,7 @@ until_true() { # WHAT COMMAND...
 	shift
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || { echo "this did not happen within $limit s: $what" >&2; tail -n 5 "$STORY_WORK/agent.log" >&2; exit 1; }
-		sleep 0.2
+		sleep "${pause:-0.2}"
 	done
 }
 micros() { echo "${EPOCHREALTIME/[.,]/}"; }
@@ -54,63 +54,32 @@ push() {
 inventory() { curl -sf "$server/api/v1/namespaces/default/configmaps?labelSelector=weir.dev/inventory"; }
 applied() { # the status fields come before the objects in the inventory
 	local text
-	text=$(inventory) && [[ $text == *"$head"* && $text == *'\"state\":\"Applied\"'* ]]
+	text=$(inventory) && [[ $text == *"$head"* && $text == *'\"state\": \"Applied\"'* ]]
 }
-count_jobs() { "$WEIR" status -o json | grep -c "\"$1\": \"$2\"" || true; }
-all_stable() { [ "$(count_jobs lifecycleState STABLE)" -eq "$1" ]; }
+# A job that was never started is called CREATED.
+all_settled() { # STABLE SUSPENDED
+	local seen
+	seen=$("$WEIR" status -o json) || return 1
+	[ "$(grep -c '"lifecycleState": "STABLE"' <<<"$seen")" -eq "$1" ] && [ "$(grep -cE '"lifecycleState": "(SUSPENDED|CREATED)"' <<<"$seen")" -eq "$2" ]
+}
 deployments() { [ "$(curl -sf "$server/apis/apps/v1/deployments" | grep -o '"kind": *"Deployment"' | wc -l)" -ge "$1" ]; }
 memory() { # FIELD of smaps_rollup, in MB
 	awk -v f="$1:" '$1 == f { printf "%.1f", $2 / 1024 }' "/proc/$agent/smaps_rollup"
 }
-requests() { # "METHOD COUNT" of what the agent asked of the API server so far, by its own counter
-	curl -sf "http://$listen/metrics" | sed -n 's/^weir_api_requests_total{.*method="\([A-Z]*\)".*} \(.*\)/\1 \2/p' |
-		awk '{ n[$1] += $2 } END { for (m in n) print m, n[m] }' | sort
+# requests FROM TO: what the agent asked of the API server between two times, by kind, per second.
+requests() {
+	awk -v a="$1" -v b="$2" '
+		$1 < a || $1 > b { next }
+		{ what = $3 ~ /\/leases/ ? "Lease" : $3 ~ /dryRun=All/ ? "dry runs" : $3 ~ /\/proxy\// ? "Flink" : $2 ~ /GET|HEAD/ ? "reads" : "writes"; n[what]++ }
+		END { for (k = split("reads,dry runs,writes,Flink,Lease", order, ","); ++i <= k;) printf "%s%s %.2f/s", (i > 1 ? ", " : ""), order[i], n[order[i]] / (b - a) }
+	' "$STORY_WORK/api.log"
 }
-free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 git init -q --initial-branch=main "$copy"
 git -C "$copy" config user.name bench
 git -C "$copy" config user.email bench@example.org
 git -C "$copy" config commit.gpgsign false
 git -C "$copy" remote add origin "$STORY_REPO"
-
-measure_memory() { # COUNT
-	local count=$1 t0 t1 t2
-	"$here/generate.sh" jobs "$count" "$copy/bench"
-	push "$count jobs"
-	listen=127.0.0.1:$(free_port)
-	t0=$(micros)
-	start_agent "$KUBECONFIG" "file://$STORY_REPO" 2s --listen "$listen"
-	until_true "$count JobManager Deployments" deployments "$count"
-	t1=$(micros)
-	say "$count job(s): every Deployment is there after $(((t1 - t0) / 1000)) ms"
-	until_true "$count jobs are stable" all_stable "$count"
-	until_true 'the sync is applied' applied
-	t2=$(micros)
-	say "$count job(s): all stable after $(((t2 - t0) / 1000)) ms"
-	local before after anonymous rss
-	before=$(requests)
-	anonymous=$(memory Anonymous)
-	rss=$(memory Rss)
-	sleep "$window"
-	after=$(requests)
-	local asked
-	asked=$(join -a 2 <(echo "$before") <(echo "$after") |
-		awk -v w="$window" '{ printf "%s%s %.2f/s", sep, $1, ($NF - (NF > 2 ? $2 : 0)) / w; sep = ", " }')
-	if [ "$count" -eq 1 ]; then
-		row 'agent, 1 job, idle: anonymous memory' '< 6 MB' "$(memory Anonymous) MB"
-		row 'agent, 1 job, idle: RSS' '< 18 MB' "$(memory Rss) MB"
-	else
-		row "agent, $count jobs, idle: RSS" '< 60 MB' "$(memory Rss) MB"
-		row "agent, $count jobs, idle: anonymous memory" '' "$(memory Anonymous) MB"
-	fi
-	row "agent, $count job(s): RSS, peak" '' "$(awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$agent/status") MB"
-	row "agent, $count job(s): growth over $window s of idling (anonymous, RSS)" '' \
-		"$(awk -v a="$anonymous" -v b="$(memory Anonymous)" -v c="$rss" -v d="$(memory Rss)" 'BEGIN { printf "%+.1f, %+.1f MB", b - a, d - c }')"
-	row "agent, $count job(s), idle: requests to the API" '' "$asked"
-	row "agent, $count job(s): all JobManager Deployments after" '' "$(((t1 - t0) / 1000)) ms"
-	row "agent, $count job(s): all stable after" '' "$(((t2 - t0) / 1000)) ms"
-}
 
 # start_helper NAME COMMAND...: a server that prints its port and ends with its standard input.
 start_helper() {
@@ -124,6 +93,49 @@ start_helper() {
 	port=$(cat "$STORY_WORK/$name.port")
 }
 
+# The agent's way to the API server, with a log of each request.
+start_api_witness() {
+	start_helper api-witness python3 "$here/witness.py" "${server#http://}" "$STORY_WORK/api.log"
+	sed "s|$server|http://127.0.0.1:$port|" "$KUBECONFIG" >"$STORY_WORK/kubeconfig"
+}
+
+measure_memory() { # COUNT RUNNING
+	local count=$1 running=$2 t0 t1 t2
+	"$here/generate.sh" jobs "$count" "$copy/bench" "$running"
+	push "$count jobs"
+	start_api_witness
+	[ "$count" -lt 100 ] || pause=2 # a look at many objects is dear for the cluster
+	t0=$(micros)
+	start_agent "$STORY_WORK/kubeconfig" "file://$STORY_REPO" 2s
+	until_true "$running JobManager Deployments" deployments "$running"
+	t1=$(micros)
+	say "$running job(s): every Deployment is there after $(((t1 - t0) / 1000)) ms"
+	until_true "$count FlinkDeployments are stable or suspended" all_settled "$running" $((count - running))
+	until_true 'the sync is applied' applied
+	t2=$(micros)
+	say "$count FlinkDeployment(s): settled after $(((t2 - t0) / 1000)) ms"
+	local from anonymous rss
+	pause=
+	sleep 5 # what is still under way settles
+	from=$EPOCHREALTIME
+	anonymous=$(memory Anonymous)
+	rss=$(memory Rss)
+	sleep "$window"
+	if [ "$count" -eq 1 ]; then
+		row 'agent, 1 job, idle: anonymous memory' '< 6 MB' "$(memory Anonymous) MB"
+		row 'agent, 1 job, idle: RSS' '< 18 MB' "$(memory Rss) MB"
+	else
+		row "agent, $count FlinkDeployments ($running run), idle: RSS" '< 60 MB' "$(memory Rss) MB"
+		row "agent, $count FlinkDeployments ($running run), idle: anonymous memory" '' "$(memory Anonymous) MB"
+	fi
+	row "agent, $count: RSS, peak" '' "$(awk '/^VmHWM/ { printf "%.1f", $2 / 1024 }' "/proc/$agent/status") MB"
+	row "agent, $count: growth over $window s of idling (anonymous, RSS)" '' \
+		"$(awk -v a="$anonymous" -v b="$(memory Anonymous)" -v c="$rss" -v d="$(memory Rss)" 'BEGIN { printf "%+.1f, %+.1f MB", b - a, d - c }')"
+	row "agent, $count, idle $window s: requests to the API" '' "$(requests "$from" "$EPOCHREALTIME")"
+	row "agent, $count: all $running JobManager Deployments after" '' "$(((t1 - t0) / 1000)) ms"
+	row "agent, $count: all stable or suspended after" '' "$(((t2 - t0) / 1000)) ms"
+}
+
 measure_quiet() {
 	"$here/generate.sh" objects 100 "$copy/bench"
 	"$here/generate.sh" jobs 1 "$copy/bench/jobs"
@@ -134,11 +146,10 @@ measure_quiet() {
 	start_helper git python3 "$here/../unit/git/fixtures/http_server.py" --root "$(dirname "$STORY_REPO")"
 	start_helper git-witness python3 "$here/witness.py" "127.0.0.1:$port" "$STORY_WORK/git.log"
 	local git_port=$port
-	start_helper api-witness python3 "$here/witness.py" "${server#http://}" "$STORY_WORK/api.log"
-	sed "s|$server|http://127.0.0.1:$port|" "$KUBECONFIG" >"$STORY_WORK/kubeconfig"
+	start_api_witness
 	start_agent "$STORY_WORK/kubeconfig" "http://127.0.0.1:$git_port/$(basename "$STORY_REPO")" 2s
 	until_true 'the sync is applied' applied
-	until_true 'the job is stable' all_stable 1
+	until_true 'the job is stable' all_settled 1 0
 	# Both logs must have seen the writes and the fetch that were needed, or they would not see those that are not.
 	grep -q ' PATCH ' "$STORY_WORK/api.log" && grep -q ' POST .*/git-upload-pack' "$STORY_WORK/git.log" || {
 		echo 'the witnesses saw no write or no fetch' >&2
@@ -146,9 +157,9 @@ measure_quiet() {
 	}
 	sleep 5 # what is still under way settles
 	local from to
-	from=$(date +%s.%N)
+	from=$EPOCHREALTIME
 	sleep "$window"
-	to=$(date +%s.%N)
+	to=$EPOCHREALTIME
 	awk -v a="$from" -v b="$to" '$1 >= a && $1 <= b' "$STORY_WORK/api.log" >"$STORY_WORK/api.quiet"
 	awk -v a="$from" -v b="$to" '$1 >= a && $1 <= b' "$STORY_WORK/git.log" >"$STORY_WORK/git.quiet"
 	local writes dry passes lease listings fetches
@@ -164,6 +175,10 @@ measure_quiet() {
 	sed 's/^[0-9.]* /  a write: /' "$STORY_WORK/api.writes" | sort | uniq -c | head -n 5 >&2
 }
 
+all_hold() { # VALUE: each of the 100 objects has it
+	local core=$server/api/v1/namespaces/default
+	[ "$(curl -sf "$core/configmaps" "$core/services" "$core/serviceaccounts" | grep -o "\"value\": *\"$1\"" | wc -l)" -eq 100 ]
+}
 measure_push() {
 	local i t0 t1 times=()
 	"$here/generate.sh" objects 100 "$copy/bench" 0
@@ -174,13 +189,11 @@ measure_push() {
 		"$here/generate.sh" objects 100 "$copy/bench" "$i"
 		push "values $i"
 		t0=$(micros)
-		until applied; do
+		until all_hold "$i" && applied; do
 			[ $(($(micros) - t0)) -lt 60000000 ] || { echo "push $i was not applied within 60 s" >&2; exit 1; }
 		done
 		t1=$(micros)
 		times+=($(((t1 - t0) / 1000)))
-		curl -sf "$server/api/v1/namespaces/default/configmaps/bench-c0000" | grep -q "\"value\": *\"$i\"" ||
-			{ echo "push $i is called applied, but is not" >&2; exit 1; }
 	done
 	row 'push to applied, 100 changed objects, poll interval of 50 ms included: median of 9' '< 300 ms' \
 		"$(printf '%s\n' "${times[@]}" | sort -n | sed -n 5p) ms"
@@ -189,7 +202,7 @@ measure_push() {
 }
 
 case $BENCH_PHASE in
-memory) measure_memory "${BENCH_COUNT:?}" ;;
+memory) measure_memory "${BENCH_COUNT:?}" "${BENCH_RUNNING:?}" ;;
 quiet) measure_quiet ;;
 push) measure_push ;;
 *) echo "$0: no such phase: $BENCH_PHASE" >&2; exit 2 ;;

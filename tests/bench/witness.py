@@ -10,7 +10,7 @@ import time
 
 host, port = sys.argv[1].rsplit(":", 1)
 log = open(sys.argv[2], "a", buffering=1)
-REQUEST = re.compile(rb"(?:^|(?<=[\r\n}\]0]))(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*) HTTP/1\.1\r\n")
+REQUEST = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*) HTTP/1\.1\r\n")
 
 
 def forward(source, target, note):

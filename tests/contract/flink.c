@@ -14,6 +14,7 @@
 #define NO_JOB   "c0a1000000000000000000000000000f"
 #define TRIGGER  "7199e200000000000000000000000001"
 #define STOP     "7199e200000000000000000000000002"
+#define LATE_STOP "7199e200000000000000000000000003"
 #define NO_TRIGGER "7199e20000000000000000000000000f"
 
 enum { START_MS = 180000, WAIT_MS = 90000 };
@@ -360,6 +361,12 @@ static void stops_with_savepoint(void **state)
 	assert_string_equal(again.operation.location, p.operation.location);
 	struct flink_operation none;
 	assert_error(ERROR_NOT_FOUND, flink_savepoint_poll(&f.rest, f.job, NO_TRIGGER, &none, &err));
+	/* a new one finds no running job */
+	const struct flink_savepoint_request late = { .directory = dir, .trigger_id = LATE_STOP };
+	assert_ok(flink_stop_with_savepoint(&f.rest, f.job, &late, false, id, &err));
+	struct poll missed = { .job = f.job, .trigger = LATE_STOP };
+	until(poll_ended, &missed, WAIT_MS, "the second stop ended");
+	assert_int_equal(missed.operation.state, FLINK_FAILED);
 	(void)snprintf(f.savepoint, sizeof f.savepoint, "%s", p.operation.location);
 	f.reached = 5;
 }
@@ -373,14 +380,54 @@ static void jobmanager_outlives_the_job(void **state)
 	assert_true(job_in_state((void *)"FINISHED"));
 	AUTODOC *deployment = must_get(&deployments, NAME);
 	assert_string_equal(text_at(deployment, "status/availableReplicas"), "1");
-	remove_cluster();
 	f.reached = 6;
+}
+
+struct jobmanager {
+	char uid[64]; /* of its pod */
+};
+
+static bool is_replaced(void *context)
+{
+	const struct jobmanager *old = context;
+	AUTODOC *list = NULL;
+	assert_ok(kube_list(target.kube, &pods, target.ns, "app=" NAME ",component=jobmanager", &list, NULL, &err));
+	const struct node *items = node_find(doc_root(list), "items");
+	return node_count(items) == 1 && !str_eq(node_find_text(items, "0/metadata/uid"), old->uid) &&
+	       str_eq(node_find_text(items, "0/status/phase"), "Running");
+}
+
+static bool has_no_jobs(void *context)
+{
+	(void)context;
+	AUTOJOBS jobs = { 0 };
+	return flink_jobs(&f.rest, &jobs, NULL) && jobs.count == 0;
+}
+
+/* A new JobManager reads in the JobResultStore that the job has ended: it does not run it anew, and does not show it either. */
+static void an_ended_job_stays_ended(void **state)
+{
+	(void)state;
+	after(6);
+	AUTODOC *list = NULL;
+	assert_ok(kube_list(target.kube, &pods, target.ns, "app=" NAME ",component=jobmanager", &list, NULL, &err));
+	struct jobmanager old;
+	(void)snprintf(old.uid, sizeof old.uid, "%s", text_at(list, "items/0/metadata/uid"));
+	must_delete(&pods, text_at(list, "items/0/metadata/name"), NULL);
+	until(is_replaced, &old, WAIT_MS, "there is a new JobManager");
+	until(has_no_jobs, NULL, WAIT_MS, "the new JobManager has no jobs");
+	assert_false(target.until(job_runs, NULL, 5000));
+	struct flink_job job;
+	assert_error(ERROR_NOT_FOUND, flink_job_details(&f.rest, JOB_ONE, &job, &err));
+	assert_true(no_taskmanagers(NULL));
+	remove_cluster();
+	f.reached = 7;
 }
 
 static void goes_on_from_the_savepoint(void **state)
 {
 	(void)state;
-	after(6);
+	after(7);
 	launch(NAME, JOB_TWO, f.savepoint, 3);
 	until(job_runs, NULL, START_MS, "the job runs from the savepoint");
 	expect_restored(true, f.savepoint);
@@ -389,7 +436,7 @@ static void goes_on_from_the_savepoint(void **state)
 	assert_ok(flink_cancel(&f.rest, f.job, &err));
 	until(job_in_state, (void *)"CANCELED", WAIT_MS, "the job is CANCELED");
 	remove_cluster();
-	f.reached = 7;
+	f.reached = 8;
 }
 
 /* ---- starts from state that is not there ---- */
@@ -408,7 +455,7 @@ static bool start_failed(void *context)
 static void never_starts_empty(void **state)
 {
 	(void)state;
-	after(7);
+	after(8);
 	AUTOFREE char *lost = mem_printf("file:///state/%s/savepoints/savepoint-c0a100-000000000000", target.ns);
 	const char *const from[] = { lost, FLINK_LAST_STATE };
 	static const char *const jobs[] = { "c0a10000000000000000000000000003", "c0a10000000000000000000000000004" };
@@ -417,7 +464,7 @@ static void never_starts_empty(void **state)
 		until(start_failed, NULL, START_MS, "the start failed");
 		remove_cluster();
 	}
-	f.reached = 8;
+	f.reached = 9;
 }
 
 static int end(void **state)
@@ -432,7 +479,8 @@ int contract_flink(void)
 	static const struct CMUnitTest flink[] = {
 		cmocka_unit_test(starts), cmocka_unit_test(checkpoints_and_ha), cmocka_unit_test(savepoint),
 		cmocka_unit_test(goes_on_from_ha_metadata), cmocka_unit_test(stops_with_savepoint),
-		cmocka_unit_test(jobmanager_outlives_the_job), cmocka_unit_test(goes_on_from_the_savepoint),
+		cmocka_unit_test(jobmanager_outlives_the_job), cmocka_unit_test(an_ended_job_stays_ended),
+		cmocka_unit_test(goes_on_from_the_savepoint),
 		cmocka_unit_test(never_starts_empty),
 	};
 	return cmocka_run_group_tests(flink, NULL, end);

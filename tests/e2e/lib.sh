@@ -238,10 +238,15 @@ settled() { stable && is "$(fd .metadata.generation)" fd .status.observedGenerat
 agent_start() {
 	REPO_URL=${REPO_URL:-file://$REPO}
 	env "$@" "$WEIR" agent --repo "$REPO_URL" --branch main --path orders --kubeconfig "$KUBECONFIG" --interval 1s --stable-after 3s \
-		--cache-dir "${AGENT_CACHE:-$E2E/cache}" --flink-access "${FLINK_ACCESS:-proxy}" >>"$AGENT_LOG" 2>&1 &
+		--cache-dir "${AGENT_CACHE:-$E2E/cache}" --flink-access "${FLINK_ACCESS:-proxy}" --listen "127.0.0.1:${AGENT_PORT:-9400}" \
+		>>"$AGENT_LOG" 2>&1 &
 	AGENT=$!
 	AGENTS+=("$AGENT")
 	echo "$AGENT" >>"$E2E/agents"
+}
+# How many effects the agent on a port carried out, as it counts itself.
+effects_done() {
+	curl -s --max-time 5 "http://127.0.0.1:${1:-9400}/metrics" | awk '/^weir_effects_total\{/ && /"ok"/ { n += $NF } END { print n + 0 }'
 }
 agent_lives() { kill -0 "${1:-$AGENT}" 2>/dev/null; }
 agent_dead() { ! agent_lives "$@"; }
@@ -302,7 +307,7 @@ at_end() {
 		done
 		kill -KILL "$pid" 2>/dev/null || true
 	done
-	if grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$E2E/logs/$SCENARIO"*.agent.log 2>/dev/null; then
+	if grep -qE 'ERROR: (Address|Leak)Sanitizer|runtime error:' "$E2E/logs/$SCENARIO".*agent.log 2>/dev/null; then
 		say 'FAILED: a sanitizer found something in the agent'
 		status=1
 	fi
@@ -318,7 +323,7 @@ at_end() {
 dump() {
 	local pod
 	set +e
-	echo "---- the agent's log"; tail -80 "$E2E/logs/$SCENARIO".*agent.log
+	echo "---- the agent's log"; tail -n 80 "$E2E/logs/$SCENARIO".*agent.log
 	echo "---- weir status"; "$WEIR" status
 	echo "---- objects"; k get flinkdeployments,deployments,pods,services,configmaps -o wide
 	echo "---- the resource"; k get flinkdeployment "$JOB" -o yaml | head -150

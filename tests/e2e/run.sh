@@ -44,7 +44,7 @@ done
 [ ${#scenarios[@]} -gt 0 ] || { echo "$0: no scenario is named like that" >&2; exit 2; }
 
 need() { command -v "$1" >/dev/null || { echo "$0: $1 is missing${2:+: $2}" >&2; exit 2; }; }
-need kubectl; need git; need go; need javac; need awk; need timeout
+need kubectl; need git; need go; need javac; need awk; need curl; need timeout
 [ "$(id -u)" = 0 ] || { echo "$0: root is needed, for namespaces and mounts" >&2; exit 2; }
 if [ -z "${WEIR:-}" ]; then
 	for WEIR in "$root/build/dev/weir" "$root/build/release/weir"; do [ ! -x "$WEIR" ] || break; done
@@ -55,7 +55,7 @@ WEIR=$(realpath "$WEIR")
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 started=$SECONDS
 say 'building the test cluster, or finding it built'
-bash "$here/cluster/build.sh" 1.20.3 || exit 1
+(cd "$here/cluster" && bash build.sh 1.20.3) || exit 1
 CLUSTER=${WEIR_CACHE:-$HOME/.cache/weir}/bin/weir-cluster
 E2E=$(mktemp -d "${TMPDIR:-/tmp}/weir-e2e.XXXXXX")
 DIR=$E2E/cluster
@@ -111,7 +111,7 @@ for file in "${scenarios[@]}"; do
 	fi
 	failed+=("$name")
 	echo "---- $name, its last 60 lines"
-	tail -60 "$log"
+	tail -n 60 "$log"
 	SCENARIO=$name timeout -k 5 60 "$CLUSTER" exec --dir "$DIR" -- bash "$here/lib.sh" dump 2>&1 | tee "$E2E/logs/$name.dump"
 	# What comes next starts from nothing.
 	SCENARIO=$name timeout -k 5 120 "$CLUSTER" exec --dir "$DIR" -- bash "$here/lib.sh" reset >"$E2E/logs/$name.reset" 2>&1 ||

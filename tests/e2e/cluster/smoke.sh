@@ -61,6 +61,7 @@ start_cluster() {
   mkfifo "$dir/ready"
   bash -c '"$1" up --dir "$2" --flink "$3" > "$4"; exit 1' - "$weir" "$cluster" "$version" "$dir/ready" 2> "$dir/up.log" &
   holder=$!
+  disown # no word from bash when it is killed
   read -r -t 60 answer < "$dir/ready" && [ "$answer" = ready ] || fail "the cluster is not ready: $(cat "$dir/up.log")"
 }
 
@@ -103,7 +104,6 @@ family "$(cat "$cluster/pid")" > "$dir/family"
 "$weir" down --dir "$cluster"
 within 10 nothing_left || fail "processes or mounts are left after down"
 say "cluster down, nothing left of its $(wc -l < "$dir/family") processes"
-wait "$holder" 2> /dev/null || true
 
 # Once more, this time with its parent killed while a pod runs.
 start_cluster two
@@ -111,7 +111,6 @@ k run sleeper --image=busybox -- sleep 1000 > /dev/null
 k wait --for=condition=Ready pod/sleeper --timeout=30s > /dev/null
 family "$(cat "$cluster/pid")" > "$dir/family"
 kill -KILL "$holder"
-wait "$holder" 2> /dev/null || true
 holder=
 within 10 nothing_left || fail "processes or mounts are left after the parent was killed"
 say "parent killed, nothing left of the cluster's $(wc -l < "$dir/family") processes"

@@ -9,8 +9,7 @@ before=$(checkpoints_done)
 more_checkpoints() { [ "$(checkpoints_done)" -ge $((before + 2)) ]; }
 wait_for 60 'two more checkpoints' more_checkpoints
 pod=$(main_pod jobmanager)
-decisions() { grep decision "$AGENT_LOG" | grep -cvE 'effect[=":]+ *none' || true; }
-had=$(decisions)
+had=$(effects_done)
 "$CLUSTER" ctl --dir "$DIR" kill-pod "$NS" "$pod"
 restarted() { [ "$(k get pod "$pod" -o 'jsonpath={.status.containerStatuses[0].restartCount}')" -ge 1 ]; }
 wait_for 60 'the container is started again' restarted
@@ -22,6 +21,6 @@ wait_for 60 'the status says so' is RUNNING fd .status.jobStatus.state
 start=$(started_at)
 [ "${start#* }" = true ] && [ "${start% *}" -ge "$OLD_COUNT" ] || fail "COUNT start $start, after a snapshot at $OLD_COUNT"
 is "$pod" main_pod jobmanager || fail 'the pod is the same one'
-[ "$(decisions)" = "$had" ] || fail "the agent interfered: $(grep decision "$AGENT_LOG" | tail -3)"
+[ "$(effects_done)" = "$had" ] || fail "the agent interfered: $(grep decision "$AGENT_LOG" | tail -n 3)"
 say "killed at a snapshot of $OLD_COUNT or more; its log says: COUNT start $start (from $(restored_from)); no effect by the agent"
 wait_for 60 'exactly one job runs' one_job
