@@ -218,6 +218,9 @@ static void observe_flink(struct agent *agent, struct job_view *view, const stru
 		(void)snprintf(o->job_name, sizeof o->job_name, "%.*s", (int)sizeof o->job_name - 1, job->name);
 		o->job_start = job->start_ms;
 	}
+	o->job_restarts = -1;
+	if (o->job != JOB_NONE && launch->stable_at == 0)
+		(void)flink_job_restarts(http, launch->job_id, &o->job_restarts, &err); /* one more reason to roll back, no more */
 	if (o->job != JOB_NONE)
 		observe_checkpoints(http, launch->job_id, o);
 	if (ledger->op.kind == OP_STOP)

@@ -160,6 +160,8 @@ static void check_job(struct check *k)
 		problem(k, "spec.job", "expected a map, found a %s", node_kind_name(node_kind(k->job)));
 		return;
 	}
+	if (node_text(node_get(k->job, "jarURI")) == NULL && node_text(node_get(k->job, "entryClass")) == NULL)
+		problem(k, "spec.job.jarURI", "must be set, unless spec.job.entryClass names a class of the image");
 	CHECK_ENUM(k, node_get(k->job, "upgradeMode"), "spec.job.upgradeMode", "stateless, savepoint, last-state", "stateless", "savepoint",
 		   "last-state");
 	CHECK_ENUM(k, node_get(k->job, "state"), "spec.job.state", "running, suspended", "running", "suspended");

@@ -55,7 +55,7 @@ struct policy policy_default(void)
 	return (struct policy){ .stable_checkpoints = 2,
 				.stable_after_ms = 10000,
 				.start_deadline_ms = 300000,
-				.crash_restarts = 2,
+				.crash_restarts = 2, .job_restarts = 5,
 				.savepoint_timeout_ms = 600000,
 				.delete_deadline_ms = 600000,
 				.interval_ms = 15000,

@@ -22,6 +22,7 @@ struct policy {
 	int64_t stable_after_ms;      /* running time before a launch is stable */
 	int64_t start_deadline_ms;    /* silence after submission that counts as failure */
 	int64_t crash_restarts;       /* JobManager restarts of an unstable launch that count as failure */
+	int64_t job_restarts;         /* restarts of the job of an unstable launch that count as failure */
 	int64_t savepoint_timeout_ms; /* after this a stop is given up and tried anew */
 	int64_t delete_deadline_ms;   /* a deletion whose savepoint cannot be had goes on after this from the newest known state */
 	int64_t interval_ms;          /* look again at a quiet job */

@@ -16,7 +16,8 @@ static bool choice_made(struct turn *t, struct ledger_restore *out)
 		return false;
 	char spent[65];
 	AUTOBUF text = BUF_INIT;
-	buf_printf(&text, "%s %s", l->uid, choice);
+	/* a named path is obeyed once for ever: left in git it must not rewind a later incarnation */
+	buf_printf(&text, "%s %s", strcmp(choice, "latest") == 0 ? l->uid : "", choice);
 	sha256_hex(buf_text(&text), text.len, spent);
 	if (strcmp(spent, l->spent_choice) == 0)
 		return false;

@@ -47,6 +47,7 @@ struct observation {
 	enum job_state job;    /* of the live launch's job id */
 	char job_name[200];
 	int64_t job_start;
+	int64_t job_restarts;  /* since this JobManager started it; -1: not told */
 	char failure[400];     /* root exception of a failed job */
 	enum seen checkpoints; /* did it answer about checkpoints? */
 	int64_t checkpoints_completed, checkpoints_failed;

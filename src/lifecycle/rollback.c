@@ -21,6 +21,10 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 		(void)snprintf(why, size, "the JobManager restarted %lld times before the job ran", (long long)s->jm_restarts);
 		return true;
 	}
+	if (s->rest == SEEN_PRESENT && s->job_restarts >= p->job_restarts) {
+		(void)snprintf(why, size, "the job restarted %lld times before it was stable", (long long)s->job_restarts);
+		return true;
+	}
 	if (s->checkpoints == SEEN_PRESENT && launch->running_at != 0 && s->checkpoints_failed - launch->failed_before >= 3 &&
 	    s->checkpoints_completed == 0) {
 		(void)snprintf(why, size, "%lld checkpoints failed and none completed",

@@ -26,7 +26,8 @@ static void note_progress(struct turn *t, struct ledger_launch *live)
 	if (live->stable_at != 0)
 		return;
 	bool bounded_done = s->job == JOB_FINISHED;
-	bool proven = s->job == JOB_RUNNING && t->in->now_ms - live->running_at >= t->in->policy->stable_after_ms &&
+	bool proven = s->job == JOB_RUNNING && s->job_restarts < t->in->policy->job_restarts &&
+		      t->in->now_ms - live->running_at >= t->in->policy->stable_after_ms &&
 		      (!t->in->config->checkpointing || live->checkpoints >= enough);
 	if (bounded_done || proven) {
 		live->stable_at = t->in->now_ms;

@@ -7,6 +7,11 @@
 
 static const char *const server_fields[] = { "managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink" };
 
+void pass_annotate(struct doc *doc, struct node *object, const char *key, const char *value)
+{
+	node_set_text(doc, node_ensure_map(doc, node_ensure_map(doc, object, "metadata"), "annotations"), key, value);
+}
+
 bool pass_differs(const struct node *live, const struct node *result)
 {
 	AUTODOC *doc = doc_new();
@@ -30,7 +35,7 @@ bool pass_dry_run(struct pass *p, const struct item *item, struct doc **live, st
 		error_copy(err, &why);
 		return false;
 	}
-	struct kube_apply_options options = { .field_manager = "weir", .force = true, .dry_run = true };
+	struct kube_apply_options options = { .field_manager = "weir", .force = true, .dry_run = true, .field_validation = "Strict" };
 	AUTODOC *would = NULL;
 	if (!kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, &would, err))
 		return false;
@@ -86,6 +91,7 @@ static bool crd_narrows(const struct node *live, const struct node *wanted, char
 
 bool pass_apply(struct pass *p, struct item *item, struct error *err)
 {
+	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name); /* whose it is, should another sync take it over */
 	AUTODOC *live = NULL;
 	AUTODOC *result = NULL;
 	if (!pass_dry_run(p, item, &live, &result, err))

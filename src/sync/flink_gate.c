@@ -17,11 +17,6 @@
 #define SYNC	 "weir.dev/sync"
 #define WITHHELD "weir.dev/withheld"
 
-static void annotate(struct doc *doc, struct node *object, const char *key, const char *value)
-{
-	node_set_text(doc, node_ensure_map(doc, node_ensure_map(doc, object, "metadata"), "annotations"), key, value);
-}
-
 static void note_invalid(void *context, const char *field, const char *message)
 {
 	struct buf *out = context;
@@ -112,7 +107,7 @@ static bool apply_stable(struct pass *p, const struct item *item, const struct l
 	AUTODOC *doc = doc_new();
 	struct node *object = node_copy(doc, item->object);
 	node_set(doc, object, "spec", node_copy(doc, doc_root(spec)));
-	annotate(doc, object, COMMIT, stable->commit);
+	pass_annotate(doc, object, COMMIT, stable->commit);
 	return pass_may_act(p) && pass_send(p, item, object, err);
 }
 
@@ -198,7 +193,7 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 			     create_or_kept(p->in->kube, &KIND_POD, item->ns, made.pod, err);
 	} else if (ok) {
 		if (live == NULL || pass_differs(live, result)) {
-			annotate(item->from->doc, item->object, COMMIT, p->in->commit);
+			pass_annotate(item->from->doc, item->object, COMMIT, p->in->commit);
 			ok = p->in->plan || (pass_may_act(p) && pass_send(p, item, item->object, err));
 			if (ok)
 				pass_note(p, live == NULL ? CHANGE_CREATE : CHANGE_UPDATE, item->kind, item->ns, item->name, "%s", "");
@@ -219,7 +214,7 @@ bool pass_apply_flink(struct pass *p, struct item *item, struct error *err)
 	AUTODOC *live = NULL;
 	AUTODOC *result = NULL;
 	struct stored_ledger stored;
-	annotate(item->from->doc, item->object, SYNC, p->in->name);
+	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name);
 	if (invalid.len > 0) {
 		struct error why;
 		if (!kube_get(p->in->kube, &item->resource, item->ns, item->name, &live, &why) && why.kind != ERROR_NOT_FOUND) {
@@ -237,7 +232,7 @@ bool pass_apply_flink(struct pass *p, struct item *item, struct error *err)
 		AUTODOC *now = NULL;
 		struct error why;
 		if (kube_get(p->in->kube, &item->resource, item->ns, item->name, &now, &why))
-			annotate(item->from->doc, item->object, COMMIT, decide_annotation(doc_root(now), COMMIT));
+			pass_annotate(item->from->doc, item->object, COMMIT, decide_annotation(doc_root(now), COMMIT));
 		else if (why.kind != ERROR_NOT_FOUND)
 			return error_set(err, why.kind, "%s", why.message);
 	}

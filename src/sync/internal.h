@@ -30,6 +30,8 @@ bool pass_may_act(const struct pass *p);
 /* flink_gate.c: applies a FlinkDeployment, or withholds it. False: the API failed. */
 bool pass_apply_flink(struct pass *p, struct item *item, struct error *err);
 /* apply.c */
+#define ANNOTATION_SYNC "weir.dev/sync"
+void pass_annotate(struct doc *doc, struct node *object, const char *key, const char *value);
 bool pass_apply(struct pass *p, struct item *item, struct error *err);
 /* Live object and the dry run's result; *live NULL if there is none. */
 bool pass_dry_run(struct pass *p, const struct item *item, struct doc **live, struct doc **result, struct error *err);

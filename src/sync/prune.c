@@ -72,7 +72,7 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 		*gone = why.kind == ERROR_NOT_FOUND;
 		return *gone || error_set(err, why.kind, "%s", why.message);
 	}
-	const char *owner = decide_annotation(doc_root(live), "weir.dev/sync");
+	const char *owner = decide_annotation(doc_root(live), ANNOTATION_SYNC);
 	if (owner != NULL && strcmp(owner, p->in->name) != 0) {
 		*gone = true; /* another sync has taken it over: it only leaves this inventory */
 		return true;

@@ -195,7 +195,7 @@ static bool run(struct pass *p, struct error *err)
 	const struct sync_input *in = p->in;
 	if (in->objects == NULL) { /* nothing is pruned after a failed render; what runs goes on */
 		p->errors++;
-		buf_puts(&p->notes, in->failure);
+		buf_printf(&p->notes, "%s%.12s%s%s", in->commit[0] == '\0' ? "" : "commit ", in->commit, in->commit[0] == '\0' ? "" : ": ", in->failure);
 		conclude(p);
 		return save(p, err);
 	}

@@ -142,7 +142,6 @@ measure_quiet() {
 	sed -i 's/^namePrefix:.*//' "$copy/bench/jobs/kustomization.yaml"
 	echo '- jobs' >>"$copy/bench/kustomization.yaml"
 	push '100 objects and a job'
-	git -C "$STORY_REPO" config http.receivepack false
 	start_helper git python3 "$here/../unit/git/fixtures/http_server.py" --root "$(dirname "$STORY_REPO")"
 	start_helper git-witness python3 "$here/witness.py" "127.0.0.1:$port" "$STORY_WORK/git.log"
 	local git_port=$port

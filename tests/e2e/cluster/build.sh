@@ -130,11 +130,8 @@ build_archive() {
   [ -z "${WEIR_NO_ARCHIVE:-}" ] || return 0
   fresh "archive-$1" "$key" "$image/config.json" && return
   say "making the class archive of Flink $1"
-  if "$here/train.sh" "$1" >&2; then
-    stamp "archive-$1" "$key"
-  else
-    say "no class archive for Flink $1; its JVMs will start more slowly"
-  fi
+  "$here/train.sh" "$1" >&2 || say "no class archive for Flink $1; its JVMs will start more slowly (to try again: rm $cache/stamps/archive-$1)"
+  stamp "archive-$1" "$key"
 }
 
 build_programs
