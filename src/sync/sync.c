@@ -196,6 +196,8 @@ static bool run(struct pass *p, struct error *err)
 	if (in->objects == NULL) { /* nothing is pruned after a failed render; what runs goes on */
 		p->errors++;
 		buf_printf(&p->notes, "%s%.12s%s%s", in->commit[0] == '\0' ? "" : "commit ", in->commit, in->commit[0] == '\0' ? "" : ": ", in->failure);
+		if (in->source_problem != NULL && in->source_problem[0] != '\0' && strcmp(in->source_problem, in->failure) != 0)
+			buf_printf(&p->notes, "; source: %s", in->source_problem);
 		conclude(p);
 		return save(p, err);
 	}
@@ -209,6 +211,8 @@ static bool run(struct pass *p, struct error *err)
 	for (size_t i = 0; i < p->count; i++)
 		if (resolve(p, &p->items[i], NULL))
 			inventory_add(&p->inventory, p->items[i].api_version, p->items[i].kind, p->items[i].ns, p->items[i].name);
+	if (strcmp(p->inventory.commit, in->commit) != 0) /* nothing of it is applied yet, and the status must not say so */
+		(void)snprintf(p->inventory.state, sizeof p->inventory.state, "%s", sync_state_name(SYNC_PENDING));
 	(void)snprintf(p->inventory.commit, sizeof p->inventory.commit, "%s", in->commit);
 	/* what is about to be applied is in the inventory first, so that a crash leaves nothing unaccounted for */
 	if (!in->plan && (!pass_may_act(p) || !inventory_write(in->kube, in->own_ns, in->name, &p->inventory, err)))
