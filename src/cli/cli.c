@@ -33,7 +33,8 @@ static void usage(FILE *out)
 int cli_main(int argc, char **argv)
 {
 	const char *name = argc < 2 ? "" : argv[1];
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+	bool help = argc > 2 && strcmp(argv[2], "--help") == 0;
+	if (help || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		usage(stdout);
 		return 0;
 	}

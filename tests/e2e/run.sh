@@ -106,7 +106,7 @@ for file in "${scenarios[@]}"; do
 	table+=("$line")
 	say "$line$([ $status = 124 ] && echo "  (longer than $limit s)")"
 	if [ $status = 0 ]; then
-		sed -n 's/^/             /p' "$log"
+		sed '/: line [0-9]*: *[0-9]* Killed /d; s/^/             /' "$log"
 		continue
 	fi
 	failed+=("$name")
