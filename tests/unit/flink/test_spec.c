@@ -99,6 +99,7 @@ static void refused(void **state)
 		  "spec.flinkConfiguration.execution.checkpointing.savepoint-dir", "savepointTriggerNonce" },
 		{ "{spec: {job: {upgradeMode: sometimes}}}", "spec.job.upgradeMode", "stateless, savepoint, last-state" },
 		{ "{spec: {job: {state: paused}}}", "spec.job.state", "running, suspended" },
+		{ "{spec: {job: {jarURI: null}}}", "spec.job.jarURI", "entryClass" },
 		{ "{spec: {job: {parallelism: 0}}}", "spec.job.parallelism", "at least 1" },
 		{ "{spec: {job: {args: one}}}", "spec.job.args", "list" },
 		{ "{spec: {taskManager: {replicas: 0}}}", "spec.taskManager.replicas", "at least 1" },
