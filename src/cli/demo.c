@@ -60,14 +60,16 @@ static char *find_examples(const char *self)
 		return mem_strdup(given);
 	AUTOFREE char *dir = mem_strdup(self);
 	*strrchr(dir, '/') = '\0';
-	for (size_t i = 0; i < 2; i++) {
-		char *path = i == 0 ? mem_printf("%s/../../examples", dir) : mem_printf("%s/../share/weir/examples", dir);
-		AUTOFREE char *story = mem_printf("%s/story.sh", path);
-		if (access(story, R_OK) == 0)
-			return path;
-		free(path);
+	char *const places[] = { mem_printf("%s/../../examples", dir), mem_printf("%s/../share/weir/examples", dir) };
+	char *found = NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		AUTOFREE char *story = mem_printf("%s/story.sh", places[i]);
+		if (found == NULL && access(story, R_OK) == 0)
+			found = places[i];
+		else
+			free(places[i]);
 	}
-	return NULL;
+	return found;
 }
 
 struct demo {

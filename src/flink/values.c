@@ -48,6 +48,19 @@ static bool scaled(uint64_t number, double factor, int64_t *out)
 	return true;
 }
 
+/* A number and one of these units, as Flink reads both durations and sizes. */
+static bool in_units(const char *text, const struct unit *units, size_t count, int64_t *out)
+{
+	uint64_t number;
+	char unit[24];
+	if (!split_number(text, &number, unit))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(unit, units[i].name) == 0)
+			return scaled(number, units[i].factor, out);
+	return false;
+}
+
 bool flink_duration_ms(const char *text, int64_t *ms)
 {
 	static const struct unit units[] = {
@@ -59,14 +72,7 @@ bool flink_duration_ms(const char *text, int64_t *ms)
 		{ "\xc2\xb5s", 1e-3 }, { "micro", 1e-3 }, { "micros", 1e-3 }, { "microsecond", 1e-3 }, { "microseconds", 1e-3 },
 		{ "ns", 1e-6 }, { "nano", 1e-6 }, { "nanos", 1e-6 }, { "nanosecond", 1e-6 }, { "nanoseconds", 1e-6 },
 	};
-	uint64_t number;
-	char unit[24];
-	if (!split_number(text, &number, unit))
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcasecmp(unit, units[i].name) == 0)
-			return scaled(number, units[i].factor, ms);
-	return false;
+	return in_units(text, units, sizeof(units) / sizeof(units[0]), ms);
 }
 
 bool flink_memory_size(const char *text, int64_t *bytes)
@@ -78,14 +84,7 @@ bool flink_memory_size(const char *text, int64_t *bytes)
 		{ "g", 1073741824.0 }, { "gb", 1073741824.0 }, { "gibibytes", 1073741824.0 },
 		{ "t", 1099511627776.0 }, { "tb", 1099511627776.0 }, { "tebibytes", 1099511627776.0 },
 	};
-	uint64_t number;
-	char unit[24];
-	if (!split_number(text, &number, unit))
-		return false;
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (strcasecmp(unit, units[i].name) == 0)
-			return scaled(number, units[i].factor, bytes);
-	return false;
+	return in_units(text, units, sizeof(units) / sizeof(units[0]), bytes);
 }
 
 /* Optional sign, digits with an optional point: no "inf", no hexadecimal, which strtod would take. */

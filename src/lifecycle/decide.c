@@ -183,7 +183,7 @@ static void note_recreation(struct turn *t)
 
 static void finish_deletion(struct turn *t)
 {
-	if (t->in->seen->jm == SEEN_UNKNOWN || t->in->seen->pods == SEEN_UNKNOWN || t->in->seen->ha == SEEN_UNKNOWN)
+	if (cluster_unseen(t))
 		return;
 	if (t->in->seen->jm == SEEN_PRESENT) {
 		turn_op(t, OP_REMOVE, "delete");

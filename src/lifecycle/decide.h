@@ -79,7 +79,7 @@ void decision_event(struct decision *d, bool warning, const char *reason, const 
 
 /* A job's id: the first 16 bytes of SHA-256("UID/NUMBER"), 32 hex digits. */
 void job_id_of(const char *uid, int64_t launch, char out[33]);
-/* The spec that the live launch should have: the resource's, or the stable one where that is quarantined; NULL if neither may run. */
+/* The value of an annotation, borrowed; NULL if it is absent. */
 const char *decide_annotation(const struct node *resource, const char *name);
 
 #endif

@@ -123,7 +123,7 @@ void launch_begin(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger *l = t->ledger;
-	if (s->jm == SEEN_UNKNOWN || s->pods == SEEN_UNKNOWN || s->ha == SEEN_UNKNOWN) {
+	if (cluster_unseen(t)) {
 		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
 		return;
 	}

@@ -114,3 +114,16 @@ bool field_walk_all(struct resource *r, const struct field_spec *specs, size_t c
 			return false;
 	return true;
 }
+
+bool place_put_pairs(struct place *p, void *context, struct error *err)
+{
+	const struct node *pairs = context;
+	struct doc *doc = p->resource->doc;
+	if (node_is(p->node, NODE_NULL))
+		place_set(p, node_map(doc));
+	if (!node_is(p->node, NODE_MAP))
+		return place_error(p, "a map", err);
+	for (size_t i = 0; i < node_count(pairs); i++)
+		node_set(doc, p->node, node_key_at(pairs, i), node_copy(doc, node_value_at(pairs, i)));
+	return true;
+}

@@ -41,4 +41,7 @@ bool field_walk(struct resource *r, const char *path, bool create, field_visit v
 /* The walk for all specs that fit the type. */
 bool field_walk_all(struct resource *r, const struct field_spec *specs, size_t count, field_visit visit, void *context, struct error *err);
 
+/* For fieldspec callbacks: merges the pairs of a map (the context) into the map at the place, which is made if it is null. */
+bool place_put_pairs(struct place *p, void *pairs, struct error *err);
+
 #endif

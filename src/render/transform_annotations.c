@@ -16,25 +16,12 @@ static const struct field_spec specs[] = {
 	{ { "batch", NULL, "CronJob" }, "spec/jobTemplate/spec/template/metadata/annotations", true },
 };
 
-static bool put(struct place *p, void *context, struct error *err)
-{
-	const struct node *pairs = context;
-	struct doc *doc = p->resource->doc;
-	if (node_is(p->node, NODE_NULL))
-		place_set(p, node_map(doc));
-	if (!node_is(p->node, NODE_MAP))
-		return place_error(p, "a map", err);
-	for (size_t i = 0; i < node_count(pairs); i++)
-		node_set(doc, p->node, node_key_at(pairs, i), node_copy(doc, node_value_at(pairs, i)));
-	return true;
-}
-
 bool transform_annotations(const struct kustomization *k, struct resource_set *set, struct error *err)
 {
 	struct node *pairs = node_get(k->root, "commonAnnotations");
 	for (size_t i = 0; node_count(pairs) > 0 && i < set->count; i++)
-		if (!field_walk_all(set->items[i], specs, ARRAY_SIZE(specs), put, pairs, err) ||
-		    !field_walk_all(set->items[i], k->config->annotations.items, k->config->annotations.count, put, pairs, err))
+		if (!field_walk_all(set->items[i], specs, ARRAY_SIZE(specs), place_put_pairs, pairs, err) ||
+		    !field_walk_all(set->items[i], k->config->annotations.items, k->config->annotations.count, place_put_pairs, pairs, err))
 			return false;
 	return true;
 }

@@ -51,23 +51,10 @@ static const struct field_spec selectors[] = {
 	{ { "networking.k8s.io", NULL, "NetworkPolicy" }, "spec/egress/to/podSelector/matchLabels", false },
 };
 
-static bool put(struct place *p, void *context, struct error *err)
-{
-	const struct node *pairs = context;
-	struct doc *doc = p->resource->doc;
-	if (node_is(p->node, NODE_NULL))
-		place_set(p, node_map(doc));
-	if (!node_is(p->node, NODE_MAP))
-		return place_error(p, "a map", err);
-	for (size_t i = 0; i < node_count(pairs); i++)
-		node_set(doc, p->node, node_key_at(pairs, i), node_copy(doc, node_value_at(pairs, i)));
-	return true;
-}
-
 static bool apply(struct resource_set *set, const struct field_spec *specs, size_t count, const struct node *pairs, struct error *err)
 {
 	for (size_t i = 0; node_count(pairs) > 0 && i < set->count; i++)
-		if (!field_walk_all(set->items[i], specs, count, put, (void *)(uintptr_t)pairs, err))
+		if (!field_walk_all(set->items[i], specs, count, place_put_pairs, (void *)(uintptr_t)pairs, err))
 			return false;
 	return true;
 }

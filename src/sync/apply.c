@@ -27,21 +27,20 @@ bool pass_differs(const struct node *live, const struct node *result)
 	return !node_equal(a, b);
 }
 
-bool pass_dry_run(struct pass *p, const struct item *item, struct doc **live, struct doc **result, struct error *err)
+bool pass_live(struct pass *p, const struct item *item, struct doc **live, struct error *err)
 {
-	AUTODOC *now = NULL;
 	struct error why;
-	if (!kube_get(p->in->kube, &item->resource, item->ns, item->name, &now, &why) && why.kind != ERROR_NOT_FOUND) {
-		error_copy(err, &why);
-		return false;
-	}
+	*live = NULL;
+	if (kube_get(p->in->kube, &item->resource, item->ns, item->name, live, &why) || why.kind == ERROR_NOT_FOUND)
+		return true;
+	error_copy(err, &why);
+	return false;
+}
+
+bool pass_dry_run(struct pass *p, const struct item *item, struct doc **result, struct error *err)
+{
 	struct kube_apply_options options = { .field_manager = "weir", .force = true, .dry_run = true, .field_validation = "Strict" };
-	AUTODOC *would = NULL;
-	if (!kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, &would, err))
-		return false;
-	*live = TAKE(now);
-	*result = TAKE(would);
-	return true;
+	return kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, result, err);
 }
 
 bool pass_send(struct pass *p, const struct item *item, const struct node *object, struct error *err)
@@ -94,7 +93,7 @@ bool pass_apply(struct pass *p, struct item *item, struct error *err)
 	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name); /* whose it is, should another sync take it over */
 	AUTODOC *live = NULL;
 	AUTODOC *result = NULL;
-	if (!pass_dry_run(p, item, &live, &result, err))
+	if (!pass_live(p, item, &live, err) || !pass_dry_run(p, item, &result, err))
 		return false;
 	if (live != NULL && !pass_differs(doc_root(live), doc_root(result))) {
 		p->out->unchanged++;

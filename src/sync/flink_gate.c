@@ -215,28 +215,19 @@ bool pass_apply_flink(struct pass *p, struct item *item, struct error *err)
 	AUTODOC *result = NULL;
 	struct stored_ledger stored;
 	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name);
+	if (!pass_live(p, item, &live, err))
+		return false;
 	if (invalid.len > 0) {
-		struct error why;
-		if (!kube_get(p->in->kube, &item->resource, item->ns, item->name, &live, &why) && why.kind != ERROR_NOT_FOUND) {
-			error_copy(err, &why);
-			return false;
-		}
 		AUTOFREE char *message = mem_printf("%s:%u: not valid: %s", item->from->file, item->from->line, buf_text(&invalid));
 		p->errors++;
 		pass_note(p, CHANGE_ERROR, item->kind, item->ns, item->name, "%s", message);
 		AUTOFREE char *text = mem_printf("%.12s: %s", p->in->commit, message);
 		return mark_withheld(p, item, doc_root(live), text, err);
 	}
-	{
-		/* the commit annotation names the commit that last changed the content: an unchanged one keeps it */
-		AUTODOC *now = NULL;
-		struct error why;
-		if (kube_get(p->in->kube, &item->resource, item->ns, item->name, &now, &why))
-			pass_annotate(item->from->doc, item->object, COMMIT, decide_annotation(doc_root(now), COMMIT));
-		else if (why.kind != ERROR_NOT_FOUND)
-			return error_set(err, why.kind, "%s", why.message);
-	}
-	if (!pass_dry_run(p, item, &live, &result, err))
+	/* the commit annotation names the commit that last changed the content: an unchanged one keeps it */
+	if (live != NULL)
+		pass_annotate(item->from->doc, item->object, COMMIT, decide_annotation(doc_root(live), COMMIT));
+	if (!pass_dry_run(p, item, &result, err))
 		return false;
 	if (live != NULL && node_find(doc_root(live), "metadata/deletionTimestamp") != NULL) {
 		p->pending++;

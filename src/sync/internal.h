@@ -33,8 +33,10 @@ bool pass_apply_flink(struct pass *p, struct item *item, struct error *err);
 #define ANNOTATION_SYNC "weir.dev/sync"
 void pass_annotate(struct doc *doc, struct node *object, const char *key, const char *value);
 bool pass_apply(struct pass *p, struct item *item, struct error *err);
-/* Live object and the dry run's result; *live NULL if there is none. */
-bool pass_dry_run(struct pass *p, const struct item *item, struct doc **live, struct doc **result, struct error *err);
+/* The live object, owned; NULL if there is none. */
+bool pass_live(struct pass *p, const struct item *item, struct doc **live, struct error *err);
+/* What the server would make of the object, owned. */
+bool pass_dry_run(struct pass *p, const struct item *item, struct doc **result, struct error *err);
 bool pass_send(struct pass *p, const struct item *item, const struct node *object, struct error *err);
 /* Do they differ in anything but what the server keeps? */
 bool pass_differs(const struct node *live, const struct node *result);
