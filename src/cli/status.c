@@ -45,6 +45,18 @@ static const char *message_of(const struct node *resource, struct buf *out)
 	return buf_text(out);
 }
 
+/*
+ * A state that was written for an older generation says nothing of the one that the cluster holds now: a job whose change was not looked at
+ * yet must not be shown as settled.
+ */
+static const char *lifecycle_of(const struct node *resource)
+{
+	const char *state = node_text_or(node_find(resource, "status/lifecycleState"), "");
+	bool settled = strcmp(state, "STABLE") == 0 || strcmp(state, "DEPLOYED") == 0;
+	int64_t generation = node_integer(node_find(resource, "metadata/generation"), 0);
+	return settled && node_integer(node_find(resource, "status/observedGeneration"), 0) < generation ? "UPGRADING" : state;
+}
+
 static void put_resources(struct doc *doc, struct node *out, const struct node *list)
 {
 	for (size_t i = 0; i < node_count(list); i++) {
@@ -54,7 +66,7 @@ static void put_resources(struct doc *doc, struct node *out, const struct node *
 		node_set_text(doc, row, "namespace", node_text_or(node_find(r, "metadata/namespace"), ""));
 		node_set_text(doc, row, "name", node_text_or(node_find(r, "metadata/name"), ""));
 		node_set_text(doc, row, "jobState", node_text_or(node_find(r, "status/jobStatus/state"), ""));
-		node_set_text(doc, row, "lifecycleState", node_text_or(node_find(r, "status/lifecycleState"), ""));
+		node_set_text(doc, row, "lifecycleState", lifecycle_of(r));
 		node_set_text(doc, row, "jobId", node_text_or(node_find(r, "status/jobStatus/jobId"), ""));
 		node_set_text(doc, row, "commit", node_text_or(node_get(node_find(r, "metadata/annotations"), "weir.dev/commit"), ""));
 		node_set_text(doc, row, "lastSavepoint",
