@@ -3,7 +3,7 @@
 FROM debian:12-slim AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
-        libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libssl-dev libmicrohttpd-dev uthash-dev zlib1g-dev \
+        libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libexpat1-dev libssl-dev libmicrohttpd-dev uthash-dev zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -12,7 +12,7 @@ RUN cmake --preset release -DWEIR_TESTS=OFF && cmake --build --preset release \
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libgit2-1.5 libcurl4 libyaml-0-2 libcjson1 libssl3 libmicrohttpd12 ca-certificates openssh-client \
+        libgit2-1.5 libcurl4 libyaml-0-2 libcjson1 libexpat1 libssl3 libmicrohttpd12 ca-certificates openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     # ssh refuses to run for a user without an entry in /etc/passwd.
     && groupadd --gid 65532 weir \

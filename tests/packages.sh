@@ -2,9 +2,9 @@
 # Installs the Debian packages that are missing: packages.sh build|test|demo|e2e... Downloads are tried again with back-off, nothing else is.
 set -euo pipefail
 
-build=(gcc libc6-dev cmake ninja-build pkg-config libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libmicrohttpd-dev uthash-dev
+build=(gcc libc6-dev cmake ninja-build pkg-config libgit2-dev libcurl4-openssl-dev libyaml-dev libcjson-dev libexpat1-dev libmicrohttpd-dev uthash-dev
 	libssl-dev zlib1g-dev)
-test=(libcmocka-dev clang git openssh-client openssh-server curl python3 groff-base binutils)
+test=(libcmocka-dev clang clang-format clang-tidy git openssh-client openssh-server curl python3 groff-base binutils)
 demo=(git)
 e2e=(iproute2 openjdk-17-jdk-headless)
 

@@ -11,146 +11,49 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "kube/watch.h"
+#include "http/http_curl.h"
+#include "http/http_tap.h"
 #include "serve/health.h"
-#include "sync/kinds.h"
 
-enum { WORKERS = 4, BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, LEASE_TERM_S = 15, LEASE_STEP_MS = 3000, SHUTDOWN_MS = 4500 };
+/* At the end, requests under way get the grace, and giving the Lease back its time, which is short where nobody answered before. */
+enum { SHUTDOWN_MS = 4500, GRACE_MS = 300, RELEASE_MS = 2000, RELEASE_UNLIKELY_MS = 500 };
+enum { WORKERS = 8, WATCH_WAIT_MS = 500, IDLE_MS = 60000 };
 
-bool agent_may_act(void *context)
-{
-	struct agent *agent = context;
-	return atomic_load(&agent->leading) && clock_mono_ms(&agent->clock) < atomic_load(&agent->lease_until);
-}
-
-static int64_t now(const struct agent *agent)
-{
-	return clock_mono_ms(&agent->clock);
-}
-
-static int64_t backoff(struct agent *agent, unsigned failures, const struct error *err)
-{
-	int64_t wait = BACKOFF_FIRST_MS;
-	for (unsigned i = 1; i < failures && wait < BACKOFF_MAX_MS; i++)
-		wait *= 2;
-	if (wait > BACKOFF_MAX_MS)
-		wait = BACKOFF_MAX_MS;
-	if (err->retry_after_ms > wait)
-		wait = err->retry_after_ms;
-	return random_jitter_ms(&agent->random, wait);
-}
-
-/* ---- workers ---- */
-
-struct failures { /* how often each key failed in a row; a worker's own guess is good enough for a back-off */
-	char key[200];
-	unsigned count;
-};
-
-static int64_t run_key(struct agent *agent, char *key, struct error *err)
-{
-	if (str_starts(key, "sync/"))
-		return sync_turn(agent, key + 5, err);
-	char *ns = key + 4; /* job/NAMESPACE/NAME */
-	char *slash = strchr(ns, '/');
-	if (!str_starts(key, "job/") || slash == NULL) {
-		(void)error_set(err, ERROR_BUG, "no such key");
-		return -1;
-	}
-	*slash = '\0';
-	int64_t next = job_turn(agent, ns, slash + 1, err);
-	*slash = '/';
-	return next;
-}
+/* ---- threads: each repeats one step ---- */
 
 static void *worker(void *context)
 {
 	struct agent *agent = context;
-	static _Thread_local struct failures failed[64];
 	while (!atomic_load(&agent->stopping)) {
-		int64_t next;
-		char *key = queue_take(agent->queue, now(agent), &next);
-		if (key == NULL) {
-			int64_t wait = next == INT64_MAX ? 60000 : next - now(agent);
-			queue_wait(agent->queue, wait < 1 ? 1 : wait > 60000 ? 60000 : wait);
-			continue;
-		}
-		unsigned hash = 0;
-		for (const char *p = key; *p != '\0'; p++)
-			hash = hash * 31 + (unsigned char)*p;
-		struct failures *f = &failed[hash % ARRAY_SIZE(failed)];
-		if (strncmp(f->key, key, sizeof f->key - 1) != 0) {
-			(void)snprintf(f->key, sizeof f->key, "%s", key);
-			f->count = 0;
-		}
-		struct error err = ERROR_INIT;
-		int64_t delay = run_key(agent, key, &err);
-		metrics_add(agent->metrics, METRIC_TURNS, 1, delay < 0 ? error_kind_name(err.kind) : "ok", NULL);
-		if (delay < 0) {
-			f->count++;
-			delay = err.kind == ERROR_CONFLICT && f->count < 3 ? 50 : backoff(agent, f->count, &err);
-			log_event(f->count > 1 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "turn failed", "key", key, "kind",
-				  error_kind_name(err.kind), "error", err.message, NULL);
-		} else {
-			f->count = 0;
-		}
-		queue_done(agent->queue, key, delay == INT64_MAX ? INT64_MAX : now(agent) + delay);
-		free(key);
+		int64_t wait;
+		if (!agent_work_step(agent, &wait))
+			queue_wait(agent->queue, wait < 1 ? 1 : wait > IDLE_MS ? IDLE_MS : wait);
 	}
+	atomic_fetch_sub(&agent->busy, 1);
 	return NULL;
-}
-
-/* ---- watcher of FlinkDeployments ---- */
-
-static void wake_syncs(struct agent *agent)
-{
-	for (size_t i = 0; i < agent->config->sync_count; i++) {
-		AUTOFREE char *key = mem_printf("sync/%s", agent->config->syncs[i].name);
-		queue_add(agent->queue, key, now(agent));
-	}
-}
-
-static void on_flink(void *context, enum kube_watch_type event, const struct node *object)
-{
-	struct agent *agent = context;
-	if (event == KUBE_WATCH_SYNCED)
-		return;
-	AUTOFREE char *key = mem_printf("job/%s/%s", node_text_or(node_find(object, "metadata/namespace"), ""),
-					node_text_or(node_find(object, "metadata/name"), ""));
-	queue_add(agent->queue, key, now(agent));
-	if (event == KUBE_WATCH_DELETED)
-		wake_syncs(agent);
 }
 
 static void nap(struct agent *agent, int64_t ms)
 {
-	for (int64_t until = now(agent) + ms; !atomic_load(&agent->stopping) && now(agent) < until;) {
+	for (int64_t until = clock_mono_ms(&agent->clock) + ms; !atomic_load(&agent->stopping) && clock_mono_ms(&agent->clock) < until;) {
 		struct timespec slice = { .tv_nsec = 50 * 1000000 };
 		(void)nanosleep(&slice, NULL);
 	}
 }
 
+struct watcher {
+	struct agent *agent;
+	size_t table;
+	pthread_t thread;
+};
+
 static void *watcher(void *context)
 {
-	struct agent *agent = context;
-	struct kube_watch *watch = kube_watch_new(agent->kube, &KIND_FLINKDEPLOYMENT, agent->watch_ns, NULL);
-	unsigned failures = 0;
-	while (!atomic_load(&agent->stopping)) {
-		struct error err = ERROR_INIT;
-		if (kube_watch_step(watch, 500, on_flink, agent, &err)) {
-			failures = 0;
-			continue;
-		}
-		failures++;
-		if (failures == 1 || failures % 10 == 0)
-			log_event(LOG_LEVEL_WARN, "watch failed", "kind", KIND_FLINKDEPLOYMENT.kind, "error", err.message, NULL);
-		nap(agent, backoff(agent, failures, &err));
-	}
-	kube_watch_free(watch);
+	struct watcher *w = context;
+	while (!atomic_load(&w->agent->stopping))
+		nap(w->agent, agent_watch_step(w->agent, w->table, WATCH_WAIT_MS));
 	return NULL;
 }
-
-/* ---- pollers of sources ---- */
 
 struct poller {
 	struct agent *agent;
@@ -158,63 +61,21 @@ struct poller {
 	pthread_t thread;
 };
 
-static void *poll_source(void *context)
+static void *poller(void *context)
 {
 	struct poller *p = context;
-	struct agent *agent = p->agent;
-	const struct source_config *source = &agent->config->sources[p->source];
-	unsigned failures = 0;
-	while (!atomic_load(&agent->stopping)) {
-		struct error err = ERROR_INIT;
-		bool changed = false;
-		bool ok = revisions_poll(agent->revisions, p->source, &changed, &err);
-		failures = ok ? 0 : failures + 1;
-		atomic_store(&agent->polled, true);
-		metrics_add(agent->metrics, METRIC_SOURCE_POLLS, 1, source->name, ok ? "ok" : error_kind_name(err.kind), NULL);
-		if (!ok && changed)
-			log_event(LOG_LEVEL_WARN, "source cannot be read", "source", source->name, "error", err.message, NULL);
-		if (changed) {
-			for (size_t i = 0; i < agent->config->sync_count; i++) {
-				if (strcmp(agent->config->syncs[i].source, source->name) != 0)
-					continue;
-				AUTOFREE char *key = mem_printf("sync/%s", agent->config->syncs[i].name);
-				queue_add(agent->queue, key, now(agent));
-			}
-		}
-		int64_t wait = ok ? source->interval_ms : backoff(agent, failures, &err);
-		nap(agent, wait > source->interval_ms || ok ? wait : source->interval_ms);
-	}
+	while (!atomic_load(&p->agent->stopping))
+		nap(p->agent, agent_poll_step(p->agent, p->source));
+	atomic_fetch_sub(&p->agent->busy, 1);
 	return NULL;
 }
 
-/* ---- leadership ---- */
-
-static void *lead(void *context)
+static void *leader(void *context)
 {
 	struct agent *agent = context;
-	while (!atomic_load(&agent->stopping)) {
-		struct error err = ERROR_INIT;
-		int64_t before = now(agent);
-		bool told = lease_step(agent->lease, before, clock_now_ms(&agent->clock), &err);
-		bool held = told && lease_may_act(agent->lease, now(agent));
-		bool was = agent_may_act(agent);
-		if (held) {
-			/* two thirds of the term, counted from before the renewal was sent */
-			atomic_store(&agent->lease_until, before + LEASE_TERM_S * 1000 * 2 / 3);
-			atomic_store(&agent->leading, true);
-		} else if (told) {
-			atomic_store(&agent->leading, false); /* somebody else holds it */
-		}
-		bool leads = agent_may_act(agent);
-		metrics_set(agent->metrics, METRIC_LEADER, leads ? 1 : 0, NULL);
-		metrics_set(agent->metrics, METRIC_QUEUE_DEPTH, (double)queue_length(agent->queue), NULL);
-		if (leads != was)
-			log_event(LOG_LEVEL_INFO, leads ? "this agent leads" : "this agent does not lead", "identity", agent->identity,
-				  NULL);
-		if (leads && !was)
-			wake_syncs(agent);
-		nap(agent, held ? LEASE_STEP_MS : 1000);
-	}
+	while (!atomic_load(&agent->stopping))
+		nap(agent, agent_lead_step(agent));
+	atomic_fetch_sub(&agent->busy, 1);
 	return NULL;
 }
 
@@ -226,7 +87,18 @@ static void shut_down_hard(int signal_number)
 	_exit(0); /* the ledger is written before every effect: any point is a safe one */
 }
 
-static void wait_for_signal(struct agent *agent)
+/* Whatever hangs then, the process ends after that time. */
+static void end_within(int64_t ms)
+{
+	struct sigaction action = { .sa_handler = shut_down_hard };
+	(void)sigaction(SIGALRM, &action, NULL);
+	struct itimerspec when = { .it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 } };
+	timer_t timer;
+	if (timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0)
+		(void)timer_settime(timer, 0, &when, NULL);
+}
+
+static void wait_for_signal(struct agent *agent, struct revisions *revisions)
 {
 	sigset_t set;
 	sigemptyset(&set);
@@ -236,16 +108,28 @@ static void wait_for_signal(struct agent *agent)
 	while (sigwait(&set, &got) != 0)
 		;
 	log_event(LOG_LEVEL_INFO, "stopping", "signal", got == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
-	struct sigaction action = { .sa_handler = shut_down_hard };
-	(void)sigaction(SIGALRM, &action, NULL);
-	struct timespec limit = { .tv_sec = SHUTDOWN_MS / 1000, .tv_nsec = SHUTDOWN_MS % 1000 * 1000000 };
-	struct itimerspec when = { .it_value = limit };
-	timer_t timer;
-	if (timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0)
-		(void)timer_settime(timer, 0, &when, NULL);
+	end_within(SHUTDOWN_MS);
 	atomic_store(&agent->stopping, true);
 	queue_wake(agent->queue);
-	revisions_cancel(agent->revisions);
+	revisions_cancel(revisions);
+}
+
+/* Requests under way may end by themselves for a while, and are then no longer waited for. True: all did. */
+static bool let_end(struct agent *agent)
+{
+	const int64_t until = clock_mono_ms(&agent->clock) + GRACE_MS;
+	while (atomic_load(&agent->busy) > 0 && clock_mono_ms(&agent->clock) < until) {
+		struct timespec slice = { .tv_nsec = 10 * 1000000 };
+		(void)nanosleep(&slice, NULL);
+	}
+	bool all = atomic_load(&agent->busy) == 0;
+	http_curl_interrupt(true);
+	return all;
+}
+
+static void count_api(void *context, const char *method, const char *code)
+{
+	metrics_add(context, METRIC_API_REQUESTS, 1, method, code, NULL);
 }
 
 static bool is_ready(void *context, struct buf *why)
@@ -294,34 +178,47 @@ bool agent_run(struct agent *agent, struct error *err)
 		metrics_free(agent->metrics);
 		return false;
 	}
-	agent->queue = queue_new();
-	agent->revisions = revisions_new(agent->config);
-	agent->lease = lease_new(agent->kube, agent->config->ns, "weir-agent", agent->identity, LEASE_TERM_S);
+	struct http *tap = http_tap_new(agent->http, count_api, agent->metrics);
+	agent->http = tap;
+	agent->kube = kube_new(tap);
+	struct revisions *revisions = revisions_new(agent->config);
+	agent->sources = revisions_port(revisions);
+	agent_open(agent);
 
 	pthread_t workers[WORKERS];
-	pthread_t watch;
-	pthread_t leader;
+	pthread_t lead;
+	atomic_store(&agent->busy, (unsigned)(WORKERS + 1 + agent->config->source_count));
 	AUTOFREE struct poller *pollers = mem_array(agent->config->source_count, sizeof *pollers);
-	pthread_create(&leader, NULL, lead, agent);
-	pthread_create(&watch, NULL, watcher, agent);
+	pthread_create(&lead, NULL, leader, agent);
+	size_t tables = kube_cache_tables(agent->cache);
+	AUTOFREE struct watcher *watchers = mem_array(tables, sizeof *watchers);
+	for (size_t i = 0; i < tables; i++) {
+		watchers[i] = (struct watcher){ .agent = agent, .table = i };
+		pthread_create(&watchers[i].thread, NULL, watcher, &watchers[i]);
+	}
 	for (size_t i = 0; i < WORKERS; i++)
 		pthread_create(&workers[i], NULL, worker, agent);
 	for (size_t i = 0; i < agent->config->source_count; i++) {
 		pollers[i] = (struct poller){ .agent = agent, .source = i };
-		pthread_create(&pollers[i].thread, NULL, poll_source, &pollers[i]);
+		pthread_create(&pollers[i].thread, NULL, poller, &pollers[i]);
 	}
 	log_event(LOG_LEVEL_INFO, "agent started", "version", WEIR_VERSION, "identity", agent->identity, NULL);
-	wait_for_signal(agent);
+	wait_for_signal(agent, revisions);
+	bool answered = let_end(agent);
 	for (size_t i = 0; i < agent->config->source_count; i++)
 		pthread_join(pollers[i].thread, NULL);
 	for (size_t i = 0; i < WORKERS; i++)
 		pthread_join(workers[i], NULL);
-	pthread_join(watch, NULL);
-	pthread_join(leader, NULL);
+	for (size_t i = 0; i < tables; i++)
+		pthread_join(watchers[i].thread, NULL);
+	pthread_join(lead, NULL);
+	http_curl_interrupt(false);
+	end_within(answered ? RELEASE_MS : RELEASE_UNLIKELY_MS);
 	(void)lease_release(agent->lease, clock_now_ms(&agent->clock), NULL);
-	lease_free(agent->lease);
-	revisions_free(agent->revisions);
-	queue_free(agent->queue);
+	agent_close(agent);
+	revisions_free(revisions);
+	kube_free(agent->kube);
+	http_tap_free(tap);
 	serve_stop(serve);
 	metrics_free(agent->metrics);
 	log_event(LOG_LEVEL_INFO, "agent stopped", NULL);

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 /* One table for each struct: the fields of weir.yaml. */
-enum option_type { O_TEXT, O_BOOL, O_DURATION, O_INT, O_REF, O_SOURCES, O_SYNCS, O_MANAGE };
+enum option_type { O_TEXT, O_BOOL, O_DURATION, O_INT, O_REF, O_SOURCES, O_SYNCS, O_STATE_STORES, O_MANAGE, O_NAMESPACES };
 
 struct option {
 	const char *name;
@@ -49,15 +49,31 @@ static const struct option sync_options[] = {
 	{ "namespace", O_TEXT, offsetof(struct sync_config, ns), false },
 	{ "serviceAccountName", O_TEXT, offsetof(struct sync_config, service_account), false },
 	{ "prune", O_BOOL, offsetof(struct sync_config, prune), false },
+	{ "interval", O_DURATION, offsetof(struct sync_config, interval_ms), false },
+	{ NULL, O_TEXT, 0, false },
+};
+static const struct option state_store_options[] = {
+	{ "prefix", O_TEXT, offsetof(struct state_store_config, prefix), true },
+	{ "path", O_TEXT, offsetof(struct state_store_config, path), false },
+	{ "endpoint", O_TEXT, offsetof(struct state_store_config, endpoint), false },
+	{ "region", O_TEXT, offsetof(struct state_store_config, region), false },
+	{ "pathStyle", O_BOOL, offsetof(struct state_store_config, path_style), false },
+	{ "accessKeyFile", O_TEXT, offsetof(struct state_store_config, access_key_file), false },
+	{ "secretKeyFile", O_TEXT, offsetof(struct state_store_config, secret_key_file), false },
+	{ "sessionTokenFile", O_TEXT, offsetof(struct state_store_config, session_token_file), false },
+	{ "caFile", O_TEXT, offsetof(struct state_store_config, ca_file), false },
 	{ NULL, O_TEXT, 0, false },
 };
 static const struct option agent_options[] = {
 	{ "sources", O_SOURCES, 0, false },
 	{ "syncs", O_SYNCS, 0, false },
+	{ "stateStores", O_STATE_STORES, 0, false },
 	{ "namespace", O_TEXT, offsetof(struct agent_config, ns), false },
 	{ "cacheDir", O_TEXT, offsetof(struct agent_config, cache_dir), false },
 	{ "listen", O_TEXT, offsetof(struct agent_config, listen), false },
 	{ "manage", O_MANAGE, 0, false },
+	{ "watchNamespaces", O_NAMESPACES, 0, false },
+	{ "peerDefaults", O_BOOL, offsetof(struct agent_config, peer_defaults), false },
 	{ "stableAfter", O_DURATION, offsetof(struct agent_config, stable_after_ms), false },
 	{ "stableCheckpoints", O_INT, offsetof(struct agent_config, stable_checkpoints), false },
 	{ "startDeadline", O_DURATION, offsetof(struct agent_config, start_deadline_ms), false },
@@ -88,6 +104,12 @@ void agent_config_free(struct agent_config *config)
 	}
 	for (size_t i = 0; i < config->sync_count; i++)
 		free_texts(&config->syncs[i], sync_options);
+	for (size_t i = 0; i < config->state_store_count; i++)
+		state_store_config_free(&config->state_stores[i]);
+	free(config->state_stores);
+	for (size_t i = 0; i < config->watch_namespace_count; i++)
+		free(config->watch_namespaces[i]);
+	free(config->watch_namespaces);
 	free(config->sources);
 	free(config->syncs);
 	free_texts(config, agent_options);
@@ -107,6 +129,14 @@ struct sync_config *agent_config_add_sync(struct agent_config *config)
 	config->syncs = mem_grow(config->syncs, config->sync_count + 1, sizeof *config->syncs);
 	struct sync_config *s = &config->syncs[config->sync_count++];
 	*s = (struct sync_config){ .prune = true };
+	return s;
+}
+
+static struct state_store_config *add_state_store(struct agent_config *config)
+{
+	config->state_stores = mem_grow(config->state_stores, config->state_store_count + 1, sizeof *config->state_stores);
+	struct state_store_config *s = &config->state_stores[config->state_store_count++];
+	*s = (struct state_store_config){ 0 };
 	return s;
 }
 
@@ -166,9 +196,31 @@ static bool read_list(const struct place *at, const struct node *list, enum opti
 	for (size_t i = 0; i < node_count(list); i++) {
 		char item[80];
 		(void)snprintf(item, sizeof item, "%s[%zu]", path, i);
-		void *to = type == O_SOURCES ? (void *)agent_config_add_source(at->config) : (void *)agent_config_add_sync(at->config);
-		if (!read_options(at, node_at(list, i), to, type == O_SOURCES ? source_options : sync_options, item))
+		const struct option *options = type == O_SOURCES ? source_options : type == O_SYNCS ? sync_options : state_store_options;
+		void *to = type == O_SOURCES ? (void *)agent_config_add_source(at->config) :
+			   type == O_SYNCS   ? (void *)agent_config_add_sync(at->config) :
+					       (void *)add_state_store(at->config);
+		if (!read_options(at, node_at(list, i), to, options, item))
 			return false;
+	}
+	return true;
+}
+
+static bool read_namespaces(const struct place *at, const struct node *list, const char *path)
+{
+	struct agent_config *config = at->config;
+	if (node_count(list) == 0 || !node_is(list, NODE_LIST))
+		return wrong(at, list, path, "a list of namespaces");
+	for (size_t i = 0; i < node_count(list); i++) {
+		const char *name = node_text(node_at(list, i));
+		bool twice = false;
+		for (size_t j = 0; name != NULL && j < config->watch_namespace_count; j++)
+			twice |= strcmp(config->watch_namespaces[j], name) == 0;
+		if (name == NULL || *name == '\0' || twice)
+			return wrong(at, node_at(list, i), path, twice ? "each namespace once" : "the names of namespaces");
+		config->watch_namespaces =
+			mem_grow(config->watch_namespaces, config->watch_namespace_count + 1, sizeof *config->watch_namespaces);
+		config->watch_namespaces[config->watch_namespace_count++] = mem_strdup(name);
 	}
 	return true;
 }
@@ -208,7 +260,10 @@ static bool read_option(const struct place *at, const struct node *n, void *to, 
 		return read_options(at, n, to, ref_options, path);
 	case O_SOURCES:
 	case O_SYNCS:
+	case O_STATE_STORES:
 		return read_list(at, n, o->type, path);
+	case O_NAMESPACES:
+		return read_namespaces(at, n, path);
 	case O_MANAGE:
 		if (!str_eq(text, "all") && !str_eq(text, "synced"))
 			return wrong(at, n, path, "all or synced");
@@ -262,6 +317,10 @@ bool agent_config_read(struct agent_config *config, const char *file, struct err
 		return error_set(err, ERROR_INVALID, "%s: the file is empty", file);
 	if (!read_options(&at, doc_root(doc), config, agent_options, ""))
 		return false;
+	struct state_stores *tried = NULL;
+	if (!state_stores_open(config->state_stores, config->state_store_count, &tried, err))
+		return error_wrap(err, "%s", file);
+	state_stores_close(tried);
 	for (size_t i = 0; i < config->source_count; i++) {
 		const struct source_config *s = &config->sources[i];
 		if ((s->branch != NULL) + (s->tag != NULL) + (s->commit != NULL) > 1)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "store/store.h"
 
 struct source_config {
 	char *name, *url;
@@ -20,6 +21,7 @@ struct source_config {
 struct sync_config {
 	char *name, *source, *path, *ns, *service_account;
 	bool prune;
+	int64_t interval_ms; /* a pass is made at least so often, which puts drift right; 0: the default */
 };
 
 struct agent_config {
@@ -27,9 +29,14 @@ struct agent_config {
 	size_t source_count;
 	struct sync_config *syncs;
 	size_t sync_count;
+	struct state_store_config *state_stores; /* for state_stores_open, which agent_config_read has tried */
+	size_t state_store_count;
 	char *ns;        /* Weir's own: inventories, the Lease */
+	char **watch_namespaces; /* where Flink resources are looked after; none: in all */
+	size_t watch_namespace_count;
 	char *cache_dir;
 	char *listen;    /* "ADDRESS:PORT" of /metrics, /healthz, /readyz; NULL: not served */
+	bool peer_defaults; /* an absent upgradeMode means stateless, as the Java operator has it */
 	bool manage_all; /* manage: all: act on every FlinkDeployment, not only on those of the syncs and adopted ones */
 	int64_t stable_after_ms, stable_checkpoints; /* 0: the default */
 	int64_t start_deadline_ms;

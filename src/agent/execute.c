@@ -7,16 +7,20 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/snapshots.h"
 #include "base/mem.h"
 #include "flink/objects.h"
 #include "flink/rest.h"
 #include "flink/versions.h"
+#include "sync/kept.h"
 #include "sync/kinds.h"
 
-#define FINALIZER "flinkdeployments.flink.apache.org/finalizer"
+void (*kill_probe)(const char *name, const char *when);
 
 void kill_point(const char *name, const char *when)
 {
+	if (kill_probe != NULL)
+		kill_probe(name, when);
 	const char *wanted = getenv("WEIR_TEST_KILL");
 	if (wanted == NULL)
 		return;
@@ -28,6 +32,7 @@ void kill_point(const char *name, const char *when)
 
 static bool set_finalizer(struct agent *agent, const struct job_view *view, bool wanted, struct error *err)
 {
+	const char *finalizer = subject_finalizer(view->subject);
 	AUTODOC *doc = doc_new();
 	struct node *patch = node_map(doc);
 	struct node *metadata = node_ensure_map(doc, patch, "metadata");
@@ -35,12 +40,12 @@ static bool set_finalizer(struct agent *agent, const struct job_view *view, bool
 	struct node *list = node_list(doc);
 	const struct node *old = node_find(view->resource, "metadata/finalizers");
 	for (size_t i = 0; i < node_count(old); i++)
-		if (!str_eq(node_text(node_at(old, i)), FINALIZER))
+		if (!str_eq(node_text(node_at(old, i)), finalizer))
 			node_append(doc, list, node_copy(doc, node_at(old, i)));
 	if (wanted)
-		node_append(doc, list, node_string(doc, FINALIZER));
+		node_append(doc, list, node_string(doc, finalizer));
 	node_set(doc, metadata, "finalizers", list);
-	return kube_patch(agent->kube, &KIND_FLINKDEPLOYMENT, view->ns, view->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
+	return kube_patch(agent->kube, view->kind, view->ns, view->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
 }
 
 static bool list_ha(struct agent *agent, const struct job_view *view, struct doc **out, struct error *err)
@@ -164,6 +169,9 @@ static bool create_cluster(struct agent *agent, const struct job_view *view, con
 		launch.savepoint_path = FLINK_LAST_STATE;
 	if (l->restore.kind == RESTORE_HA && !drop_job_graphs(agent, view, err))
 		return false;
+	const struct kept kept = { .kube = agent->kube, .ns = view->ns, .job = view->name };
+	if (strcmp(ledger->op.reason, "rollback") == 0 && !kept_restore(&kept, l->digest, NULL, NULL, err))
+		return false; /* the version reads what it read before */
 
 	AUTODOC *doc = doc_new();
 	AUTODOC *made = NULL;
@@ -190,17 +198,54 @@ static bool create_cluster(struct agent *agent, const struct job_view *view, con
 	return mark_complete(agent, view, l->number, err);
 }
 
-static bool stop_with_savepoint(struct agent *agent, const struct job_view *view, const struct ledger *ledger, struct error *err)
+static bool adopt_cluster(struct agent *agent, const struct job_view *view, const struct ledger *ledger, struct error *err)
+{
+	AUTODOC *doc = doc_new();
+	struct node *patch = node_map(doc);
+	struct node *annotations = node_ensure_map(doc, node_ensure_map(doc, patch, "metadata"), "annotations");
+	char number[24];
+	(void)snprintf(number, sizeof number, "%lld", (long long)ledger->launches[ledger->launch_count - 1].number);
+	node_set_text(doc, annotations, FLINK_LAUNCH_ANNOTATION, number);
+	node_set_text(doc, annotations, "weir.dev/complete", number);
+	return kube_patch(agent->kube, &KIND_DEPLOYMENT, view->ns, view->cluster, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
+}
+
+static const struct flink_version *launched_version(const struct ledger_launch *l)
+{
+	AUTODOC *spec = l->spec == NULL ? NULL : doc_parse_json(l->spec, strlen(l->spec), "launched spec", NULL, NULL);
+	return spec == NULL ? NULL : flink_version_find(node_find_text(doc_root(spec), "flinkVersion"));
+}
+
+/* The trigger id is ours where Flink takes one; else the answer's goes into the ledger as soon as it is known. */
+static bool stop_with_savepoint(struct agent *agent, const struct job_view *view, struct ledger *ledger, struct error *err)
 {
 	const struct ledger_launch *l = &ledger->launches[ledger->launch_count - 1];
 	struct http *http = NULL;
 	if (!job_rest_open(agent, view, &http, err))
 		return false;
-	struct flink_savepoint_request request = { .directory = ledger->op.dir, .trigger_id = ledger->op.trigger };
+	const char *format = view->config.snapshots.savepoint_format;
+	struct flink_savepoint_request request = { .directory = ledger->op.dir,
+						   .format = *format == '\0' ? NULL : format,
+						   .trigger_id = ledger->op.trigger,
+						   .version = launched_version(l) };
 	char trigger[FLINK_ID_MAX];
 	bool ok = flink_stop_with_savepoint(http, l->job_id, &request, false, trigger, err);
 	job_rest_close(agent, http);
+	if (ok)
+		LEDGER_SET(ledger->op.trigger, trigger);
 	return ok;
+}
+
+static bool cancel_job(struct agent *agent, const struct job_view *view, const struct ledger *ledger, struct error *err)
+{
+	struct http *http = NULL;
+	if (!job_rest_open(agent, view, &http, err))
+		return false;
+	struct error why;
+	bool ok = flink_cancel(http, ledger->launches[ledger->launch_count - 1].job_id, &why);
+	job_rest_close(agent, http);
+	/* gone, or in another terminal state: the next look tells */
+	return ok || why.kind == ERROR_NOT_FOUND || why.kind == ERROR_CONFLICT || error_set(err, why.kind, "%s", why.message);
 }
 
 static bool delete_cluster(struct agent *agent, const struct job_view *view, const struct observation *seen, struct error *err)
@@ -208,12 +253,18 @@ static bool delete_cluster(struct agent *agent, const struct job_view *view, con
 	/* in the foreground: the Deployment stays until its ReplicaSet, which could still make pods, is gone */
 	struct kube_delete_options options = { .propagation = "Foreground", .uid = seen->jm_uid, .grace_seconds = -1 };
 	struct error why;
-	if (kube_delete(agent->kube, &KIND_DEPLOYMENT, view->ns, view->name, &options, &why) || why.kind == ERROR_NOT_FOUND)
-		return true;
-	return error_set(err, why.kind, "%s", why.message);
+	if (!kube_delete(agent->kube, &KIND_DEPLOYMENT, view->ns, view->name, &options, &why) && why.kind != ERROR_NOT_FOUND)
+		return error_set(err, why.kind, "%s", why.message);
+	/* TaskManagers of a standalone cluster that another operator made are not owned by its JobManager */
+	AUTOFREE char *taskmanagers = mem_printf("%s-taskmanager", view->name);
+	struct kube_delete_options foreground = { .propagation = "Foreground", .grace_seconds = -1 };
+	if (str_eq(node_find_text(view->resource, "spec/mode"), "standalone") &&
+	    !kube_delete(agent->kube, &KIND_DEPLOYMENT, view->ns, taskmanagers, &foreground, &why) && why.kind != ERROR_NOT_FOUND)
+		return error_set(err, why.kind, "%s", why.message);
+	return true;
 }
 
-bool execute_effect(struct agent *agent, const struct job_view *view, const struct ledger *ledger, enum effect effect,
+bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect,
 		    const struct observation *seen, struct error *err)
 {
 	bool ok = true;
@@ -236,6 +287,25 @@ bool execute_effect(struct agent *agent, const struct job_view *view, const stru
 		break;
 	case EFFECT_DELETE_HA:
 		ok = delete_ha(agent, view, err);
+		break;
+	case EFFECT_ADJUST:
+		ok = adjust_job(agent, view, ledger, err);
+		break;
+	case EFFECT_ADOPT_CLUSTER:
+		ok = adopt_cluster(agent, view, ledger, err);
+		break;
+	case EFFECT_SUBMIT_JOB:
+		ok = submit_job(agent, view, ledger, err);
+		break;
+	case EFFECT_CANCEL_JOB:
+		ok = cancel_job(agent, view, ledger, err);
+		break;
+	case EFFECT_TRIGGER_SAVEPOINT:
+	case EFFECT_TRIGGER_CHECKPOINT:
+	case EFFECT_DISPOSE_SAVEPOINT:
+	case EFFECT_CREATE_SNAPSHOT:
+	case EFFECT_DELETE_SNAPSHOT:
+		ok = snapshot_execute(agent, view, ledger, effect, err);
 		break;
 	case EFFECT_NONE:
 	case EFFECT_COUNT:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/snapshots.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/random.h"
@@ -12,14 +13,21 @@
 #include "lifecycle/digest.h"
 #include "sync/kinds.h"
 #include "sync/ledger_store.h"
+#include "store/store.h"
+#include "sync/state_copy.h"
+#include "sync/references.h"
 
-static bool ours(const struct agent *agent, const struct node *resource, const struct ledger *ledger)
+enum { STANDBY_MS = 10000, RESTING_MS = 600000, PROVEN_MS = 600000, STEADY_FACTOR = 4 };
+
+bool job_is_ours(const struct agent *agent, const struct node *resource, const struct ledger *ledger)
 {
+	if (str_eq(decide_annotation(resource, "weir.dev/managed"), "false"))
+		return false; /* released */
 	return agent->config->manage_all || decide_annotation(resource, "weir.dev/sync") != NULL || ledger->uid[0] != '\0' ||
 	       str_eq(decide_annotation(resource, "weir.dev/managed"), "true");
 }
 
-static void fresh_id(struct agent *agent, char out[33])
+void job_fresh_id(struct agent *agent, char out[33])
 {
 	uint64_t a = random_next(&agent->random);
 	uint64_t b = random_next(&agent->random);
@@ -32,15 +40,16 @@ static bool write_status(struct agent *agent, const struct job_view *view, const
 		return true;
 	AUTODOC *doc = doc_new();
 	struct node *object = node_map(doc);
-	node_set_text(doc, object, "apiVersion", KIND_FLINKDEPLOYMENT.api_version);
-	node_set_text(doc, object, "kind", KIND_FLINKDEPLOYMENT.kind);
+	node_set_text(doc, object, "apiVersion", view->kind->api_version);
+	node_set_text(doc, object, "kind", view->kind->kind);
 	node_set(doc, object, "metadata", node_copy(doc, node_get(view->resource, "metadata")));
 	node_set(doc, object, "spec", node_copy(doc, node_get(view->resource, "spec")));
 	node_set(doc, object, "status", node_copy(doc, doc_root(d->status)));
 	kill_point("write-status", "before");
-	struct error why;
-	if (kube_replace_status(agent->kube, &KIND_FLINKDEPLOYMENT, view->ns, view->name, object, NULL, &why) ||
-	    why.kind == ERROR_CONFLICT || why.kind == ERROR_NOT_FOUND)
+	struct error why = ERROR_INIT;
+	bool written = kube_replace_status(agent->kube, view->kind, view->ns, view->name, object, NULL, &why);
+	kill_point("write-status", "after");
+	if (written || why.kind == ERROR_CONFLICT || why.kind == ERROR_NOT_FOUND)
 		return true; /* changed meanwhile: the change brings the next turn, which builds the status anew */
 	return error_set(err, why.kind, "status: %s", why.message);
 }
@@ -79,8 +88,8 @@ static void emit_events(struct agent *agent, const struct job_view *view, const 
 	for (int i = 0; i < d->event_count; i++) {
 		if (strcmp(d->events[i].reason, "Rollback") == 0)
 			metrics_add(agent->metrics, METRIC_ROLLBACKS, 1, view->ns, view->name, NULL);
-		struct kube_event event = { .api_version = KIND_FLINKDEPLOYMENT.api_version,
-					    .kind = KIND_FLINKDEPLOYMENT.kind,
+		struct kube_event event = { .api_version = view->kind->api_version,
+					    .kind = view->kind->kind,
 					    .ns = view->ns,
 					    .name = view->name,
 					    .uid = node_find_text(view->resource, "metadata/uid"),
@@ -101,30 +110,59 @@ static void wake_sync(struct agent *agent, const struct job_view *view)
 		queue_add(agent->queue, key, clock_mono_ms(&agent->clock));
 }
 
-static bool carry_out(struct agent *agent, const struct job_view *view, struct stored_ledger *stored, struct decision *d,
+/* Flink said no to a submission: that is evidence against the version, and goes into the ledger. */
+static void note_refusal(struct agent *agent, const struct job_view *view, struct stored_ledger *stored, struct decision *d,
+			 const struct error *why)
+{
+	struct ledger_launch *launch = ledger_live(&d->ledger);
+	if (launch == NULL || !agent_may_act(agent))
+		return;
+	(void)snprintf(launch->refused, sizeof launch->refused, "%.*s", (int)sizeof launch->refused - 1, why->message);
+	(void)ledger_store_write(agent->kube, view->ns, view->ledger_name, &d->ledger, stored, NULL); /* else the next try says it again */
+}
+
+static bool carry_out(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct decision *d,
 		      const struct observation *seen, struct error *err)
 {
 	bool quarantine = d->ledger.quarantine_count != stored->ledger.quarantine_count;
+	bool moved = d->ledger.op.kind != stored->ledger.op.kind || d->ledger.launch_count != stored->ledger.launch_count ||
+		     (d->ledger.launch_count > 0 && d->ledger.launches[d->ledger.launch_count - 1].running_at !=
+							    stored->ledger.launches[stored->ledger.launch_count - 1].running_at);
 	if (d->ledger_changed) {
 		if (!agent_may_act(agent))
 			return error_set(err, ERROR_TRANSIENT, "this agent does not lead");
-		kill_point("write-ledger", "before");
-		if (!ledger_store_write(agent->kube, view->ns, view->name, &d->ledger, stored, err))
+		if (state_copy_differs(&stored->ledger, &d->ledger) &&
+		    !state_copy_write(agent->kube, agent->config->ns, view->ns, view->ledger_name, &d->ledger, err))
 			return false;
+		kill_point("write-ledger", "before");
+		bool written = ledger_store_write(agent->kube, view->ns, view->ledger_name, &d->ledger, stored, err);
 		kill_point("write-ledger", "after");
+		if (!written)
+			return false;
 		if (quarantine)
 			wake_sync(agent, view);
+		if (moved)
+			subject_wake(agent, view);
 	}
 	if (d->effect != EFFECT_NONE) {
 		if (!agent_may_act(agent))
 			return error_set(err, ERROR_TRANSIENT, "this agent does not lead");
+		AUTOBUF before = BUF_INIT;
+		AUTOBUF after = BUF_INIT;
+		ledger_write(&d->ledger, &before);
 		bool done = execute_effect(agent, view, &d->ledger, d->effect, seen, err);
+		ledger_write(&d->ledger, &after);
 		metrics_add(agent->metrics, METRIC_EFFECTS, 1, effect_name(d->effect), done ? "ok" : error_kind_name(err->kind), NULL);
 		if (!done) {
 			if (err->kind == ERROR_INVALID || err->kind == ERROR_FORBIDDEN || err->kind == ERROR_UNSUPPORTED)
 				explain_failure(agent, view, d, err);
+			if (d->effect == EFFECT_SUBMIT_JOB && (err->kind == ERROR_INVALID || err->kind == ERROR_UNSUPPORTED))
+				note_refusal(agent, view, stored, d, err);
 			return false;
 		}
+		if (strcmp(buf_text(&before), buf_text(&after)) != 0 &&
+		    !ledger_store_write(agent->kube, view->ns, view->ledger_name, &d->ledger, stored, err))
+			return false;
 	}
 	emit_events(agent, view, d);
 	if (d->effect == EFFECT_ADD_FINALIZER || d->effect == EFFECT_REMOVE_FINALIZER)
@@ -132,74 +170,186 @@ static bool carry_out(struct agent *agent, const struct job_view *view, struct s
 	return write_status(agent, view, d, err);
 }
 
-/* Looks at the cluster and decides. */
-static void look_and_decide(struct agent *agent, struct job_view *view, const struct ledger *ledger, struct observation *seen, struct decision *out)
+/* The path of a state that this decision builds on for the first time; NULL: none. */
+static const char *relied_on(const struct ledger *before, const struct decision *d)
 {
+	const struct ledger *l = &d->ledger;
+	if (l->op.kind == before->op.kind)
+		return NULL;
+	const struct ledger_restore *state = l->op.kind == OP_LAUNCH   ? &l->launches[l->launch_count - 1].restore
+					     : l->op.kind == OP_REMOVE ? &l->next
+								       : NULL;
+	return state != NULL && state->kind == RESTORE_PATH && state->path[0] != '\0' ? state->path : NULL;
+}
+
+/* Looks at the cluster and decides. False: the API did not answer. */
+static bool look_and_decide(struct agent *agent, struct job_view *view, const struct ledger *ledger, struct observation *seen,
+			    struct decision *out, struct error *err)
+{
+	struct stored_ledger moved;
+	struct move_view move;
+	if (!subject_session(view, ledger, err) || !subject_move(agent, view, ledger, &moved, &move, err))
+		return false;
 	const struct node *spec = node_get(view->resource, "spec");
 	AUTODOC *launched = NULL;
 	const struct ledger_launch *last = ledger->launch_count == 0 ? NULL : &ledger->launches[ledger->launch_count - 1];
 	if (last != NULL && last->ended_at == 0 && last->spec != NULL)
 		launched = doc_parse_json(last->spec, strlen(last->spec), "launched spec", NULL, NULL);
 	struct error problem = ERROR_INIT;
-	bool valid = flink_spec_check(view->resource, NULL, &problem);
-	if (!observe_config(launched != NULL ? doc_root(launched) : spec, view->name, view->ns, view, &problem))
+	const struct flink_spec_context context = { .cluster = doc_root(view->cluster_resource) };
+	bool valid = flink_spec_check(view->resource, &context, &problem);
+	if (!observe_config(subject_effective(view, launched != NULL ? doc_root(launched) : spec), view->name, view->ns, view, &problem))
 		valid = false;
-	observe_job(agent, view, ledger, seen);
+	snapshot_configure(view, spec, launched != NULL ? doc_root(launched) : spec);
+	*seen = (struct observation){ 0 };
+	if (subject_held(view->resource, view->subject))
+		observe_job(agent, view, ledger, seen);
+	snapshot_look(view->reads, view, ledger, seen);
 	char digest[65];
 	char id[33];
-	spec_digest(spec, NULL, digest);
-	fresh_id(agent, id);
+	spec_digest(spec, decide_annotation(view->resource, ANNOTATION_REFERENCES), digest);
+	job_fresh_id(agent, id);
 	const char *commit = decide_annotation(view->resource, "weir.dev/commit");
-	struct decide_input in = { .resource = view->resource, .digest = digest, .commit = commit == NULL ? "" : commit,
+	struct decide_input in = { .subject = view->subject, .session = &view->session, .move = &move, .foreign = subject_foreign(view), .resource = view->resource, .digest = digest, .commit = commit == NULL ? "" : commit,
 				   .invalid = valid ? NULL : problem.message, .ledger = ledger, .seen = seen, .policy = &agent->policy,
 				   .config = &view->config, .leader = agent->identity, .fresh_id = id, .now_ms = clock_now_ms(&agent->clock) };
 	decide(&in, out);
+	const char *state = relied_on(ledger, out);
+	struct state_look look = { 0 };
+	if (state != NULL && state_stores_cover(agent->stores, state))
+		state_store_look(state_store_for(agent->stores, state), state, &look);
+	if (look.answer == STATE_ABSENT) {
+		LEDGER_SET(seen->absent_path, state);
+		decision_free(out);
+		decide(&in, out);
+	}
+	ledger_free(&moved.ledger);
+	return true;
+}
+
+/* Is another try asked for that nobody has taken up yet? */
+static bool wants_retry(const struct job_view *view, const struct ledger *ledger)
+{
+	const char *retry = decide_annotation(view->resource, "weir.dev/retry");
+	return ledger->quarantine_count > 0 && retry != NULL && strcmp(retry, ledger->spent_retry) != 0;
 }
 
 static int64_t take_turn(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct error *err)
 {
 	struct observation seen;
 	struct decision d;
-	look_and_decide(agent, view, &stored->ledger, &seen, &d);
+	if (!look_and_decide(agent, view, &stored->ledger, &seen, &d, err))
+		return -1;
 	log_decision(view, &d, decide_annotation(view->resource, "weir.dev/commit"));
 	bool ok = carry_out(agent, view, stored, &d, &seen, err);
+	if (wants_retry(view, &d.ledger))
+		wake_sync(agent, view); /* it decides whether the content comes in again */
 	int64_t next = d.next_ms;
 	decision_free(&d);
 	return ok ? next : -1;
 }
 
-bool job_plan(struct agent *agent, const struct node *resource, struct decision *out, struct error *err)
+/*
+ * When to look again at what is quiet. Its objects tell when they change, so that only Flink has to be asked: not at all where a job is
+ * suspended, and less often where it has run well for long, as what ends a job shows in its pods and HA metadata, too.
+ */
+static int64_t quiet_interval(struct agent *agent, const struct job_view *view, const struct ledger *ledger, const struct observation *seen)
 {
-	struct job_view view = { .resource = resource, .ns = node_text_or(node_find(resource, "metadata/namespace"), ""),
-				 .name = node_text_or(node_find(resource, "metadata/name"), ""), .rest_port = "8081" };
-	struct stored_ledger stored;
-	struct observation seen;
-	if (!ledger_store_read(agent->kube, view.ns, view.name, &stored, err))
-		return false;
-	look_and_decide(agent, &view, &stored.ledger, &seen, out);
-	ledger_free(&stored.ledger);
-	return true;
+	int64_t interval = agent->policy.interval_ms;
+	const struct ledger_launch *last = ledger->launch_count == 0 ? NULL : &ledger->launches[ledger->launch_count - 1];
+	if (view->subject != SUBJECT_APPLICATION)
+		return random_jitter_ms(&agent->random, interval);
+	bool runs = last != NULL && last->ended_at == 0;
+	if (!runs && str_eq(node_find_text(view->resource, "spec/job/state"), "suspended"))
+		return random_jitter_ms(&agent->random, RESTING_MS);
+	bool proven = runs && last->stable_at != 0 && clock_now_ms(&agent->clock) - last->stable_at > PROVEN_MS;
+	bool steady = proven && seen->job == JOB_RUNNING && !view->config.health_check;
+	return random_jitter_ms(&agent->random, steady ? STEADY_FACTOR * interval : interval);
 }
 
-int64_t job_turn(struct agent *agent, const char *ns, const char *name, struct error *err)
+/* Decides as a turn does, and does none of it. *next_ms is for when there is nothing to do. */
+static bool is_quiet(struct agent *agent, struct job_view *view, const struct stored_ledger *stored, int64_t *next_ms)
 {
-	if (!agent_may_act(agent))
-		return 1000; /* whoever leads looks after it */
+	struct observation seen;
+	struct decision d;
+	struct error ignored;
+	if (!look_and_decide(agent, view, &stored->ledger, &seen, &d, &ignored))
+		return false;
+	bool same = d.status == NULL || node_equal(node_get(view->resource, "status"), doc_root(d.status));
+	bool quiet = d.effect == EFFECT_NONE && !d.ledger_changed && d.event_count == 0 && same && !wants_retry(view, &d.ledger);
+	*next_ms = d.next_ms == agent->policy.interval_ms ? quiet_interval(agent, view, &d.ledger, &seen) : d.next_ms;
+	decision_free(&d);
+	return quiet;
+}
+
+/* The job's ledger; one that is gone begins with what the copy in Weir's own namespace knows. */
+static bool read_ledger(struct agent *agent, struct kube *reads, const struct job_view *view, struct stored_ledger *out, struct error *err)
+{
+	if (!ledger_store_read(reads, view->ns, view->ledger_name, out, err))
+		return false;
+	return out->resource_version[0] != '\0' ||
+	       state_copy_read(reads, agent->config->ns, view->ns, view->ledger_name, &out->ledger, err);
+}
+
+/* Through the cache's reader: -1 where anything is to be done. */
+static int64_t look_at_resource(struct agent *agent, struct kube *reads, const struct kube_resource *kind, const struct node *resource,
+				struct error *err)
+{
+	struct stored_ledger stored;
+	struct job_view view;
+	int64_t next = INT64_MAX;
+	subject_open(&view, reads, kind, resource);
+	if (!read_ledger(agent, reads, &view, &stored, err))
+		return -1;
+	if (job_is_ours(agent, view.resource, &stored.ledger)) {
+		if (reads == agent->kube)
+			next = take_turn(agent, &view, &stored, err);
+		else if (!is_quiet(agent, &view, &stored, &next))
+			next = -1;
+	}
+	ledger_free(&stored.ledger);
+	subject_free(&view);
+	return next;
+}
+
+bool job_plan(struct agent *agent, const struct node *resource, struct decision *out, struct error *err)
+{
+	struct job_view view;
+	struct stored_ledger stored;
+	struct observation seen;
+	subject_open(&view, agent->kube, str_eq(node_find_text(resource, "kind"), KIND_FLINKSESSIONJOB.kind) ? &KIND_FLINKSESSIONJOB : &KIND_FLINKDEPLOYMENT,
+		     resource);
+	if (!read_ledger(agent, agent->kube, &view, &stored, err))
+		return false;
+	bool ok = look_and_decide(agent, &view, &stored.ledger, &seen, out, err);
+	ledger_free(&stored.ledger);
+	subject_free(&view);
+	return ok;
+}
+
+static int64_t look(struct agent *agent, struct kube *reads, const struct kube_resource *kind, const char *ns, const char *name,
+		    struct error *err)
+{
 	AUTODOC *doc = NULL;
 	struct error why;
-	if (!kube_get(agent->kube, &KIND_FLINKDEPLOYMENT, ns, name, &doc, &why)) {
+	if (!kube_get(reads, kind, ns, name, &doc, &why)) {
 		if (why.kind == ERROR_NOT_FOUND)
 			return INT64_MAX;
 		error_copy(err, &why);
 		return -1;
 	}
-	struct stored_ledger stored;
-	if (!ledger_store_read(agent->kube, ns, name, &stored, err))
-		return -1;
-	struct job_view view = { .resource = doc_root(doc), .ns = ns, .name = name, .rest_port = "8081" };
-	int64_t next = INT64_MAX;
-	if (ours(agent, view.resource, &stored.ledger))
-		next = take_turn(agent, &view, &stored, err);
-	ledger_free(&stored.ledger);
-	return next;
+	return look_at_resource(agent, reads, kind, doc_root(doc), err);
+}
+
+/*
+ * The cache can be behind. So a look through it is good for one answer only, that there is nothing to do; whatever else it finds is decided
+ * anew, on what the API server says.
+ */
+int64_t job_turn(struct agent *agent, const struct kube_resource *kind, const char *ns, const char *name, struct error *err)
+{
+	if (!agent_may_act(agent))
+		return STANDBY_MS; /* whoever leads looks after it */
+	struct error ignored;
+	int64_t next = agent->cache == NULL ? -1 : look(agent, kube_cache_reader(agent->cache), kind, ns, name, &ignored);
+	return next >= 0 ? next : look(agent, agent->kube, kind, ns, name, err);
 }

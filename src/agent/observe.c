@@ -4,12 +4,31 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/snapshots.h"
 #include "base/mem.h"
 #include "flink/config.h"
 #include "flink/objects.h"
 #include "flink/rest.h"
 #include "http/http_curl.h"
+#include "store/store.h"
+#include "http/http_tap.h"
 #include "sync/kinds.h"
+
+#define OPERATOR "kubernetes.operator."
+
+static void read_health(const struct node *config, struct job_config *c)
+{
+	int64_t timeout = flink_config_ms(config, "execution.checkpointing.timeout", 600000);
+	int64_t tolerable = flink_config_int(config, "execution.checkpointing.tolerable-failed-checkpoints", 0);
+	int64_t least = (timeout > c->checkpoint_interval_ms ? timeout : c->checkpoint_interval_ms) * (tolerable + 2);
+	int64_t window = flink_config_ms(config, OPERATOR "cluster.health-check.checkpoint-progress.window", 0);
+	c->restart_failed = flink_config_bool(config, OPERATOR "job.restart.failed", false);
+	c->health_check = flink_config_bool(config, OPERATOR "cluster.health-check.enabled", false);
+	c->health_restarts = flink_config_int(config, OPERATOR "cluster.health-check.restarts.threshold", 64);
+	c->health_restarts_ms = flink_config_ms(config, OPERATOR "cluster.health-check.restarts.window", 120000);
+	if (c->checkpointing && flink_config_bool(config, OPERATOR "cluster.health-check.checkpoint-progress.enabled", true))
+		c->health_checkpoint_ms = window > least ? window : least;
+}
 
 bool observe_config(const struct node *spec, const char *name, const char *ns, struct job_view *view, struct error *err)
 {
@@ -25,16 +44,24 @@ bool observe_config(const struct node *spec, const char *name, const char *ns, s
 	view->config =
 		(struct job_config){ .ha = flink_ha_enabled(config), .checkpoint_interval_ms = flink_checkpoint_interval_ms(config) };
 	view->config.checkpointing = view->config.checkpoint_interval_ms > 0;
+	view->config.retained =
+		strcmp(flink_config_get_or(config, "execution.checkpointing.externalized-checkpoint-retention", "RETAIN_ON_CANCELLATION"),
+		       "RETAIN_ON_CANCELLATION") == 0;
+	const struct flink_version *version = flink_launch_version(&launch, NULL);
+	const char *scheduler = flink_config_get_or(config, "jobmanager.scheduler", "");
+	view->config.rescalable = version != NULL && version->resource_requirements && strcasecmp(scheduler, "adaptive") == 0;
+	read_health(config, &view->config);
+	view->config.block_on_unmanaged = flink_config_bool(config, "kubernetes.operator.session.deletion.block-on-unmanaged-jobs", true);
 	LEDGER_SET(view->config.savepoint_dir, dir);
 	LEDGER_SET(view->rest_port, flink_config_get_or(config, "rest.port", "8081"));
 	return true;
 }
 
-static void observe_deployment(struct agent *agent, const struct job_view *view, struct observation *o)
+static void observe_deployment(const struct job_view *view, struct observation *o)
 {
 	AUTODOC *doc = NULL;
 	struct error err;
-	if (!kube_get(agent->kube, &KIND_DEPLOYMENT, view->ns, view->name, &doc, &err)) {
+	if (!kube_get(view->reads, &KIND_DEPLOYMENT, view->ns, view->cluster, &doc, &err)) {
 		o->jm = err.kind == ERROR_NOT_FOUND ? SEEN_ABSENT : SEEN_UNKNOWN;
 		return;
 	}
@@ -76,11 +103,11 @@ static void observe_containers(const struct node *list, struct observation *o)
 	}
 }
 
-static void observe_pods(struct agent *agent, const struct job_view *view, struct observation *o)
+static void observe_pods(const struct job_view *view, struct observation *o)
 {
 	AUTODOC *doc = NULL;
-	AUTOFREE char *selector = mem_printf("app=%s,component in (jobmanager,taskmanager)", view->name);
-	if (!kube_list(agent->kube, &KIND_POD, view->ns, selector, &doc, NULL, NULL))
+	AUTOFREE char *selector = mem_printf("app=%s," OBSERVE_COMPONENTS, view->cluster);
+	if (!kube_list(view->reads, &KIND_POD, view->ns, selector, &doc, NULL, NULL))
 		return;
 	const struct node *items = node_get(doc_root(doc), "items");
 	o->pods = node_count(items) == 0 ? SEEN_ABSENT : SEEN_PRESENT;
@@ -100,11 +127,11 @@ static void observe_pods(struct agent *agent, const struct job_view *view, struc
 	}
 }
 
-static void observe_ha(struct agent *agent, const struct job_view *view, const struct ledger_launch *last, struct observation *o)
+static void observe_ha(const struct job_view *view, const struct ledger_launch *last, struct observation *o)
 {
 	AUTODOC *doc = NULL;
-	AUTOFREE char *selector = mem_printf("app=%s,configmap-type=high-availability", view->name);
-	if (!kube_list(agent->kube, &KIND_CONFIGMAP, view->ns, selector, &doc, NULL, NULL))
+	AUTOFREE char *selector = mem_printf("app=%s," OBSERVE_HA, view->cluster);
+	if (!kube_list(view->reads, &KIND_CONFIGMAP, view->ns, selector, &doc, NULL, NULL))
 		return;
 	const struct node *items = node_get(doc_root(doc), "items");
 	o->ha = node_count(items) == 0 ? SEEN_ABSENT : SEEN_PRESENT;
@@ -119,10 +146,10 @@ static void observe_ha(struct agent *agent, const struct job_view *view, const s
 	}
 }
 
-bool job_rest_open(struct agent *agent, const struct job_view *view, struct http **out, struct error *err)
+static bool open_untapped(struct agent *agent, const struct job_view *view, struct http **out, struct error *err)
 {
 	char service[300];
-	(void)snprintf(service, sizeof service, "%s-rest", view->name);
+	(void)snprintf(service, sizeof service, "%s-rest", view->cluster);
 	if (agent->access == FLINK_ACCESS_PROXY) {
 		struct http *http = mem_alloc(sizeof *http);
 		if (!kube_service_proxy_http(agent->kube, view->ns, service, view->rest_port, http)) {
@@ -137,10 +164,26 @@ bool job_rest_open(struct agent *agent, const struct job_view *view, struct http
 	return http_curl_open(&options, out, err);
 }
 
-void job_rest_close(struct agent *agent, struct http *http)
+static void count_flink(void *context, const char *method, const char *code)
 {
-	if (http == NULL)
+	metrics_add(context, METRIC_FLINK_REQUESTS, 1, method, code, NULL);
+}
+
+bool job_rest_open(struct agent *agent, const struct job_view *view, struct http **out, struct error *err)
+{
+	struct http *http;
+	if (!open_untapped(agent, view, &http, err))
+		return false;
+	*out = http_tap_new(http, count_flink, agent->metrics);
+	return true;
+}
+
+void job_rest_close(struct agent *agent, struct http *tap)
+{
+	if (tap == NULL)
 		return;
+	struct http *http = (struct http *)(uintptr_t)http_tap_below(tap);
+	http_tap_free(tap);
 	if (agent->access == FLINK_ACCESS_PROXY) {
 		kube_proxy_free(http);
 		free(http);
@@ -194,6 +237,18 @@ static void observe_checkpoints(const struct http *http, const char *job, struct
 	take_checkpoint(&c.latest_savepoint, &any, o->savepoint_path);
 }
 
+/*
+ * Through the cache it is enough to see that a stable launch runs; its checkpoints matter once something is to be done. What decides by
+ * them while nothing is under way has to say so here.
+ */
+static bool enough_to_glance(const struct agent *agent, const struct job_view *view, const struct ledger *ledger,
+			     const struct ledger_launch *launch, const struct observation *o)
+{
+	bool under_way = ledger->op.kind != OP_NONE || ledger->snapshot.kind != SNAPSHOT_NONE;
+	bool stable = launch->stable_at != 0 && o->job == JOB_RUNNING && (ledger->had_checkpoint != 0 || !view->config.checkpointing);
+	return view->reads != agent->kube && stable && !under_way && !view->config.health_check;
+}
+
 static void observe_flink(struct agent *agent, struct job_view *view, const struct ledger *ledger, const struct ledger_launch *launch,
 			  struct observation *o)
 {
@@ -212,19 +267,27 @@ static void observe_flink(struct agent *agent, struct job_view *view, const stru
 	o->rest = SEEN_PRESENT;
 	for (size_t i = 0; i < jobs.count; i++) {
 		const struct flink_job *job = &jobs.items[i];
+		o->running_jobs += !job_state_terminal(job_state_of(job->effective_state));
 		if (strcmp(job->id, launch->job_id) != 0)
 			continue;
 		o->job = job_state_of(job->effective_state);
 		(void)snprintf(o->job_name, sizeof o->job_name, "%.*s", (int)sizeof o->job_name - 1, job->name);
 		o->job_start = job->start_ms;
 	}
+	if (view->subject == SUBJECT_SESSION)
+		o->job = JOB_RUNNING; /* it answers: that is all that a cluster without a job of its own has to do */
 	o->job_restarts = -1;
-	if (o->job != JOB_NONE && launch->stable_at == 0)
+	if (view->subject == SUBJECT_SESSION) {
+		job_rest_close(agent, http);
+		return;
+	}
+	if (o->job != JOB_NONE && (launch->stable_at == 0 || view->config.health_check))
 		(void)flink_job_restarts(http, launch->job_id, &o->job_restarts, &err); /* one more reason to roll back, no more */
-	if (o->job != JOB_NONE)
+	if (o->job != JOB_NONE && !enough_to_glance(agent, view, ledger, launch, o))
 		observe_checkpoints(http, launch->job_id, o);
-	if (ledger->op.kind == OP_STOP)
+	if (ledger->op.kind == OP_STOP && !ledger->op.cancel)
 		observe_savepoint(http, launch->job_id, &ledger->op, o);
+	snapshot_poll(http, launch->job_id, ledger, o);
 	struct flink_exceptions exceptions;
 	if ((o->job == JOB_FAILED || o->job == JOB_FAILING) && flink_job_exceptions(http, launch->job_id, &exceptions, &err)) {
 		exceptions.root[strcspn(exceptions.root, "\n")] = '\0';
@@ -233,13 +296,51 @@ static void observe_flink(struct agent *agent, struct job_view *view, const stru
 	job_rest_close(agent, http);
 }
 
+/* A session job is there if its cluster lists it, and gone if the cluster answers and does not, or is gone itself. */
+static void observe_session_job(struct agent *agent, struct job_view *view, const struct ledger *ledger, const struct ledger_launch *last,
+				struct observation *o)
+{
+	struct observation cluster = { 0 };
+	observe_deployment(view, &cluster);
+	observe_pods(view, &cluster);
+	if (cluster.jm == SEEN_UNKNOWN || cluster.pods == SEEN_UNKNOWN)
+		return;
+	if (cluster.jm == SEEN_PRESENT && !cluster.jm_deleting && cluster.jm_pods > 0 && last != NULL)
+		observe_flink(agent, view, ledger, last, o);
+	bool gone = cluster.jm == SEEN_ABSENT && cluster.jm_pods + cluster.tm_pods == 0;
+	if (o->rest != SEEN_PRESENT && !gone && last != NULL)
+		return;
+	o->pods = o->ha = SEEN_ABSENT; /* the cluster's are not the job's */
+	o->jm = o->job != JOB_NONE ? SEEN_PRESENT : SEEN_ABSENT;
+	o->jm_launch = last == NULL ? 0 : last->number;
+	o->jm_complete = o->jm_available = o->jm == SEEN_PRESENT;
+}
+
+/* Nobody tells how the open stop ended: what lies in its directory is looked at. */
+static void observe_stop_dir(const struct agent *agent, const struct ledger_op *op, struct observation *o)
+{
+	bool told = o->savepoint == SAVEPOINT_IN_PROGRESS || o->savepoint == SAVEPOINT_COMPLETED;
+	if (op->kind != OP_STOP || op->cancel || told || !state_stores_cover(agent->stores, op->dir))
+		return;
+	struct state_listing found = { 0 };
+	state_store_list(state_store_for(agent->stores, op->dir), op->dir, &found);
+	if (found.look.answer == STATE_EXISTS && found.count == 1)
+		(void)snprintf(o->found_path, sizeof o->found_path, "%.*s/%.120s", LEDGER_PATH - 130, op->dir, found.names[0]);
+	state_listing_free(&found);
+}
+
 void observe_job(struct agent *agent, struct job_view *view, const struct ledger *ledger, struct observation *o)
 {
 	*o = (struct observation){ 0 };
 	const struct ledger_launch *last = ledger->launch_count == 0 ? NULL : &ledger->launches[ledger->launch_count - 1];
-	observe_deployment(agent, view, o);
-	observe_pods(agent, view, o);
-	observe_ha(agent, view, last, o);
+	if (view->subject == SUBJECT_SESSION_JOB) {
+		observe_session_job(agent, view, ledger, last, o);
+		return;
+	}
+	observe_deployment(view, o);
+	observe_pods(view, o);
+	observe_ha(view, last, o);
 	if (o->jm == SEEN_PRESENT && !o->jm_deleting && last != NULL && last->ended_at == 0 && o->jm_pods > 0)
 		observe_flink(agent, view, ledger, last, o);
+	observe_stop_dir(agent, &ledger->op, o);
 }

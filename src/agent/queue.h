@@ -16,11 +16,11 @@ void queue_free(struct queue *q);
 void queue_add(struct queue *q, const char *key, int64_t due_ms);
 /*
  * The key that has been due longest, owned by the caller, or NULL: nothing is due at now_ms; *next_ms then is the next due time, or
- * INT64_MAX. Give it back with queue_done.
+ * INT64_MAX. *failures (may be NULL) is how often in a row its turn failed before. Give it back with queue_done.
  */
-char *queue_take(struct queue *q, int64_t now_ms, int64_t *next_ms);
-/* The worker is done with the key and wants it again at `due_ms` (INT64_MAX: not). */
-void queue_done(struct queue *q, const char *key, int64_t due_ms);
+char *queue_take(struct queue *q, int64_t now_ms, int64_t *next_ms, unsigned *failures);
+/* The worker is done with the key and wants it again at `due_ms` (INT64_MAX: not, and its failures are forgotten). */
+void queue_done(struct queue *q, const char *key, int64_t due_ms, unsigned failures);
 /* Waits until something was added, a key was given back, queue_wake was called, or wait_ms passed. */
 void queue_wait(struct queue *q, int64_t wait_ms);
 void queue_wake(struct queue *q);

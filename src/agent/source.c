@@ -163,7 +163,8 @@ static bool render_locked(struct revision *r, const char *path, char commit[41],
 						 .len = f->len,
 						 .kind = f->kind == REVISION_FILE      ? RENDER_FILE
 							 : f->kind == REVISION_SYMLINK ? RENDER_SYMLINK
-										       : RENDER_SUBMODULE };
+							 : f->kind == REVISION_SUBMODULE ? RENDER_SUBMODULE
+										       : RENDER_TOO_LARGE };
 	}
 	struct render_tree tree = { .files = files, .count = r->tree.count };
 	return render_tree_build(&tree, path == NULL ? "" : path, NULL, out, err);
@@ -184,4 +185,20 @@ bool revisions_render(struct revisions *revisions, const struct sync_config *syn
 		ok = render_locked(r, sync->path, commit, out, err);
 	pthread_mutex_unlock(&r->lock);
 	return ok;
+}
+
+static bool port_poll(void *context, size_t source, bool *changed, struct error *err)
+{
+	return revisions_poll(context, source, changed, err);
+}
+
+static bool port_render(void *context, const struct sync_config *sync, char commit[41], struct render_result *out, char note[300],
+			struct error *err)
+{
+	return revisions_render(context, sync, commit, out, note, err);
+}
+
+struct source_port revisions_port(struct revisions *revisions)
+{
+	return (struct source_port){ .context = revisions, .poll = port_poll, .render = port_render };
 }

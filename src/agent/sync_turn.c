@@ -22,12 +22,23 @@ static void log_changes(const char *sync, const char *commit, const struct sync_
 	}
 }
 
-static struct kube *kube_for(struct agent *agent, const struct sync_config *sync)
+struct kube *agent_kube_for(const struct agent *agent, const struct sync_config *sync)
 {
 	if (sync->service_account == NULL)
 		return NULL;
 	AUTOFREE char *user = mem_printf("system:serviceaccount:%s:%s", sync->ns == NULL ? "default" : sync->ns, sync->service_account);
 	return kube_new_as(agent->http, user, NULL);
+}
+
+static struct sync_peer *sync_peers(const struct agent_config *config, const struct sync_config *sync)
+{
+	struct sync_peer *peers = mem_array(config->sync_count, sizeof *peers);
+	size_t n = 0;
+	for (size_t i = 0; i < config->sync_count; i++)
+		if (&config->syncs[i] != sync)
+			peers[n++] = (struct sync_peer){ .name = config->syncs[i].name,
+							 .same_source = strcmp(config->syncs[i].source, sync->source) == 0 };
+	return peers;
 }
 
 int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
@@ -44,8 +55,9 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 	char note[300];
 	struct render_result objects = { 0 };
 	struct error problem = ERROR_INIT;
-	bool rendered = revisions_render(agent->revisions, sync, commit, &objects, note, &problem);
-	struct kube *as = kube_for(agent, sync);
+	bool rendered = agent->sources.render(agent->sources.context, sync, commit, &objects, note, &problem);
+	struct kube *as = agent_kube_for(agent, sync);
+	AUTOFREE struct sync_peer *peers = sync_peers(agent->config, sync);
 	struct sync_input in = { .kube = agent->kube,
 				 .as = as == NULL ? agent->kube : as,
 				 .name = sync->name,
@@ -53,6 +65,8 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 				 .own_ns = agent->config->ns,
 				 .commit = commit,
 				 .prune = sync->prune,
+				 .peers = peers,
+				 .peer_count = agent->config->sync_count - 1,
 				 .now_ms = clock_now_ms(&agent->clock),
 				 .may_act = agent_may_act,
 				 .context = agent };
@@ -75,7 +89,8 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 		log_changes(name, commit, &out);
 		if (out.state == SYNC_FAILED || out.state == SYNC_HELD)
 			log_event(LOG_LEVEL_WARN, "sync", "sync", name, "state", sync_state_name(out.state), "commit", commit, "message", out.message, NULL);
-		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : out.state == SYNC_HELD ? SYNC_HELD_MS : SYNC_INTERVAL_MS;
+		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : out.state == SYNC_HELD ? SYNC_HELD_MS
+		       : sync->interval_ms > 0 ? sync->interval_ms : SYNC_INTERVAL_MS;
 	}
 	sync_output_free(&out);
 	return next;

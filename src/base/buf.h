@@ -15,7 +15,7 @@ struct buf {
 };
 
 #define BUF_INIT ((struct buf){ 0 })
-#define AUTOBUF  __attribute__((cleanup(buf_free))) struct buf
+#define AUTOBUF	 __attribute__((cleanup(buf_free))) struct buf
 
 void buf_free(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the memory */

@@ -23,9 +23,9 @@ struct node;
 
 /* Maxima for outside input; 0 means the default. */
 struct doc_limits {
-	size_t bytes;  /* default 16 MiB */
-	size_t nodes;  /* default 1,000,000; alias expansion counts */
-	size_t depth;  /* default 200 */
+	size_t bytes; /* default 16 MiB */
+	size_t nodes; /* default 1,000,000; alias expansion counts */
+	size_t depth; /* default 200 */
 };
 
 struct doc *doc_new(void);
@@ -66,18 +66,18 @@ bool node_truth(const struct node *n, bool otherwise); /* of a bool */
 /* An integral number, or a string that reads as one. */
 int64_t node_integer(const struct node *n, int64_t otherwise);
 double node_double(const struct node *n, double otherwise);
-size_t node_count(const struct node *n); /* elements of a list or map */
-struct node *node_at(const struct node *list, size_t i);          /* a list's element */
-const char *node_key_at(const struct node *map, size_t i);        /* a map's key */
-struct node *node_value_at(const struct node *map, size_t i);     /* a map's value */
-struct node *node_get(const struct node *map, const char *key);   /* NULL if absent or no map */
+size_t node_count(const struct node *n);			/* elements of a list or map */
+struct node *node_at(const struct node *list, size_t i);	/* a list's element */
+const char *node_key_at(const struct node *map, size_t i);	/* a map's key */
+struct node *node_value_at(const struct node *map, size_t i);	/* a map's value */
+struct node *node_get(const struct node *map, const char *key); /* NULL if absent or no map */
 /* Along keys separated by '/', e.g. "metadata/name"; list elements by number. For keys that hold '/' use node_get. */
 struct node *node_find(const struct node *n, const char *path);
 const char *node_find_text(const struct node *n, const char *path); /* node_text(node_find()) */
-bool node_equal(const struct node *a, const struct node *b); /* maps: in any order; numbers: by text, else by value */
+bool node_equal(const struct node *a, const struct node *b);	    /* maps: in any order; numbers: by text, else by value */
 
 /* ---- changing ---- */
-void node_set(struct doc *doc, struct node *map, const char *key, struct node *value); /* replaces in place or appends */
+void node_set(struct doc *doc, struct node *map, const char *key, struct node *value);	  /* replaces in place or appends */
 void node_set_text(struct doc *doc, struct node *map, const char *key, const char *text); /* NULL text: nothing happens */
 void node_set_int(struct doc *doc, struct node *map, const char *key, int64_t value);
 bool node_remove(struct node *map, const char *key); /* was it there? */
@@ -88,7 +88,7 @@ void node_insert(struct doc *doc, struct node *list, size_t i, struct node *valu
 void node_remove_at(struct node *list_or_map, size_t i);
 void node_replace_at(struct node *list_or_map, size_t i, struct node *value);
 void node_set_string(struct doc *doc, struct node *n, const char *text); /* turns any node into a string */
-void node_sort_keys(struct node *n); /* recursively, by byte value */
+void node_sort_keys(struct node *n);					 /* recursively, by byte value */
 
 /* ---- text ---- */
 /*

@@ -16,15 +16,15 @@
 enum error_kind {
 	ERROR_NONE = 0,
 	ERROR_NOT_FOUND,       /* it is not there; asking again gives the same answer */
-	ERROR_CONFLICT,        /* somebody else changed it, or it exists already: look again before acting */
-	ERROR_EXPIRED,         /* what was referred to is no longer served (HTTP 410): start over with a full read */
+	ERROR_CONFLICT,	       /* somebody else changed it, or it exists already: look again before acting */
+	ERROR_EXPIRED,	       /* what was referred to is no longer served (HTTP 410): start over with a full read */
 	ERROR_TRANSIENT,       /* nothing happened; the same call may succeed later */
 	ERROR_UNKNOWN_OUTCOME, /* it may or may not have happened: look before acting again */
 	ERROR_FORBIDDEN,       /* the identity in use may not do that */
-	ERROR_INVALID,         /* the input is wrong and stays wrong until it is changed */
-	ERROR_LIMIT,           /* the input passes a maximum of ours, which the message names */
+	ERROR_INVALID,	       /* the input is wrong and stays wrong until it is changed */
+	ERROR_LIMIT,	       /* the input passes a maximum of ours, which the message names */
 	ERROR_UNSUPPORTED,     /* correct input that this version cannot handle; never silently ignored */
-	ERROR_BUG,             /* must not happen */
+	ERROR_BUG,	       /* must not happen */
 	ERROR_KIND_COUNT
 };
 
@@ -32,7 +32,7 @@ enum { ERROR_MESSAGE_MAX = 1536 };
 
 struct error {
 	enum error_kind kind;
-	int http_status;       /* of the answer behind this error, or 0 */
+	int http_status;	/* of the answer behind this error, or 0 */
 	int64_t retry_after_ms; /* as the server asked, or 0 */
 	char message[ERROR_MESSAGE_MAX];
 };

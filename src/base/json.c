@@ -269,8 +269,14 @@ struct doc *doc_parse_json(const char *text, size_t len, const char *file, const
 	}
 	AUTODOC *doc = doc_new();
 	doc_set_file(doc, file);
-	struct reader r = { .start = text, .at = text, .end = text + len, .file = file, .doc = doc, .err = err,
-			    .max_nodes = l.nodes == 0 ? 5000000 : l.nodes, .max_depth = l.depth == 0 ? 200 : l.depth };
+	struct reader r = { .start = text,
+			    .at = text,
+			    .end = text + len,
+			    .file = file,
+			    .doc = doc,
+			    .err = err,
+			    .max_nodes = l.nodes == 0 ? 5000000 : l.nodes,
+			    .max_depth = l.depth == 0 ? 200 : l.depth };
 	struct node *root = read_value(&r);
 	if (root != NULL) {
 		skip_space(&r);
@@ -297,14 +303,29 @@ static void put_string(struct buf *out, const char *s, size_t len)
 		buf_append(out, s + from, i - from);
 		from = i + 1;
 		switch (c) {
-		case '"': buf_puts(out, "\\\""); break;
-		case '\\': buf_puts(out, "\\\\"); break;
-		case '\n': buf_puts(out, "\\n"); break;
-		case '\t': buf_puts(out, "\\t"); break;
-		case '\r': buf_puts(out, "\\r"); break;
-		case '\b': buf_puts(out, "\\b"); break;
-		case '\f': buf_puts(out, "\\f"); break;
-		default: buf_printf(out, "\\u%04x", c);
+		case '"':
+			buf_puts(out, "\\\"");
+			break;
+		case '\\':
+			buf_puts(out, "\\\\");
+			break;
+		case '\n':
+			buf_puts(out, "\\n");
+			break;
+		case '\t':
+			buf_puts(out, "\\t");
+			break;
+		case '\r':
+			buf_puts(out, "\\r");
+			break;
+		case '\b':
+			buf_puts(out, "\\b");
+			break;
+		case '\f':
+			buf_puts(out, "\\f");
+			break;
+		default:
+			buf_printf(out, "\\u%04x", c);
 		}
 	}
 	buf_append(out, s + from, len - from);

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "store/store.h"
 
 static bool take_duration(const char *name, const char *text, int64_t *out, struct error *err)
 {
@@ -69,6 +70,19 @@ bool cli_flink_access(const char *text, bool in_cluster, enum flink_access *out,
 	return true;
 }
 
+struct policy cli_policy(const struct agent_config *config)
+{
+	struct policy policy = policy_default();
+	if (config->stable_after_ms > 0)
+		policy.stable_after_ms = config->stable_after_ms;
+	if (config->stable_checkpoints > 0)
+		policy.stable_checkpoints = config->stable_checkpoints;
+	if (config->start_deadline_ms > 0)
+		policy.start_deadline_ms = config->start_deadline_ms;
+	policy.peer_defaults = config->peer_defaults;
+	return policy;
+}
+
 static bool run(const struct cli_options *options, struct agent_config *config, struct cli_cluster *cluster, struct error *err)
 {
 	struct agent agent = { .config = config,
@@ -76,16 +90,16 @@ static bool run(const struct cli_options *options, struct agent_config *config, 
 			       .kube = cluster->kube,
 			       .clock = clock_real(),
 			       .random = random_real(),
-			       .policy = policy_default() };
+			       .policy = cli_policy(config) };
 	if (config->ns == NULL)
 		config->ns = mem_strdup(cluster->in_cluster ? cluster->ns : "default");
-	if (config->stable_after_ms > 0)
-		agent.policy.stable_after_ms = config->stable_after_ms;
-	if (config->stable_checkpoints > 0)
-		agent.policy.stable_checkpoints = config->stable_checkpoints;
-	if (config->start_deadline_ms > 0)
-		agent.policy.start_deadline_ms = config->start_deadline_ms;
-	return cli_flink_access(options->flink_access, cluster->in_cluster, &agent.access, err) && agent_run(&agent, err);
+	struct state_stores *stores = NULL;
+	if (!state_stores_open(config->state_stores, config->state_store_count, &stores, err))
+		return false;
+	agent.stores = stores;
+	bool ok = cli_flink_access(options->flink_access, cluster->in_cluster, &agent.access, err) && agent_run(&agent, err);
+	state_stores_close(stores);
+	return ok;
 }
 
 int command_agent(int argc, char **argv)

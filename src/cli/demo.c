@@ -18,11 +18,27 @@
 #include "cli/cli.h"
 #include "sim/sim.h"
 
+enum { FILE_MAX = 4 << 20 };
+
 static bool write_file(const char *path, const char *text, struct error *err)
 {
 	FILE *out = fopen(path, "we");
 	if (out == NULL || fputs(text, out) < 0 || fclose(out) != 0)
 		return error_set(err, ERROR_INVALID, "%s: %s", path, strerror(errno));
+	return true;
+}
+
+static bool read_file(const char *path, char **out, struct error *err)
+{
+	FILE *in = fopen(path, "re");
+	if (in == NULL)
+		return error_set(err, ERROR_INVALID, "%s", strerror(errno));
+	AUTOBUF text = BUF_INIT;
+	char part[4096];
+	for (size_t n; text.len < FILE_MAX && (n = fread(part, 1, sizeof part, in)) > 0;)
+		buf_append(&text, part, n);
+	(void)fclose(in);
+	*out = buf_take(&text);
 	return true;
 }
 
@@ -52,24 +68,38 @@ static int wait_for(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-/* The folder of examples: beside the sources this was built from, or installed. */
-static char *find_examples(const char *self)
+/* A folder that comes with the program: where WEIR_SHARE says, beside the sources this was built from, or installed. Owned, or NULL. */
+static char *find_shared(const char *self, const char *what)
 {
-	const char *given = getenv("WEIR_EXAMPLES");
-	if (given != NULL)
-		return mem_strdup(given);
 	AUTOFREE char *dir = mem_strdup(self);
 	*strrchr(dir, '/') = '\0';
-	char *const places[] = { mem_printf("%s/../../examples", dir), mem_printf("%s/../share/weir/examples", dir) };
+	const char *given = getenv("WEIR_SHARE");
+	char *const places[] = { mem_printf("%s/%s", given == NULL ? "" : given, what), mem_printf("%s/../../%s", dir, what),
+				 mem_printf("%s/../share/weir/%s", dir, what) };
 	char *found = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		AUTOFREE char *story = mem_printf("%s/story.sh", places[i]);
-		if (found == NULL && access(story, R_OK) == 0)
+		if (found == NULL && access(places[i], R_OK) == 0)
 			found = places[i];
 		else
 			free(places[i]);
 	}
 	return found;
+}
+
+/* The definitions of the Flink kinds, as an installation has them. The cluster knows the kinds without, but not their schemas. */
+static bool define_kinds(const char *self, struct sim *sim, struct error *err)
+{
+	static const char *const names[] = { "flinkdeployments", "flinksessionjobs", "flinkstatesnapshots" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTOFREE char *what = mem_printf("kustomize/base/crd-%s.yaml", names[i]);
+		AUTOFREE char *path = find_shared(self, what);
+		AUTOFREE char *text = NULL;
+		if (path == NULL)
+			(void)fprintf(stderr, "weir: %s is not there, so this cluster does not check %s: set WEIR_SHARE\n", what, names[i]);
+		else if (!read_file(path, &text, err) || !sim_load_yaml(sim, text, err))
+			return error_wrap(err, "%s", path);
+	}
+	return true;
 }
 
 struct demo {
@@ -147,7 +177,8 @@ static int run(struct demo *d, const struct cli_options *options, struct sim *si
 {
 	struct error err;
 	uint16_t port = 0;
-	if (!sim_serve(sim, "127.0.0.1", 0, 2.0, &port, &err) || !prepare(d, options, port, &err) || !start_agent(d, &err))
+	if (!define_kinds(d->self, sim, &err) || !sim_serve(sim, "127.0.0.1", 0, 2.0, &port, &err) || !prepare(d, options, port, &err) ||
+	    !start_agent(d, &err))
 		return cli_fail(&err);
 	int code = tell(d);
 	if (code != 0)
@@ -166,7 +197,8 @@ int command_demo(int argc, char **argv)
 	if (!cli_parse(argc, argv, &options))
 		return 1;
 	ssize_t n = readlink("/proc/self/exe", d.self, sizeof d.self - 1);
-	d.examples = n > 0 ? find_examples(d.self) : NULL;
+	const char *given = getenv("WEIR_EXAMPLES");
+	d.examples = given != NULL ? mem_strdup(given) : n > 0 ? find_shared(d.self, "examples") : NULL;
 	if (d.examples == NULL) {
 		(void)fprintf(stderr, "weir: the folder of examples is not there: set WEIR_EXAMPLES\n");
 		return 1;

@@ -2,6 +2,7 @@
 
 #include <getopt.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,10 @@ bool cli_parse(int argc, char **argv, struct cli_options *out)
 	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1)
 		if (!take_option(c, out))
 			return false;
+	if (out->output != NULL && strcmp(out->output, "json") != 0 && strcmp(out->output, "text") != 0) {
+		(void)fprintf(stderr, "weir: --output %s: expected json or text\n", out->output);
+		return false;
+	}
 	out->rest = optind;
 	return true;
 }

@@ -51,6 +51,8 @@ int command_render(int argc, char **argv)
 		return cli_fail(&err);
 	bool ok = render_tree_build(tree, dir, NULL, &result, &err);
 	if (ok) {
+		if (result.warnings != NULL)
+			(void)fprintf(stderr, "weir: warning: %s\n", result.warnings);
 		if (!options.show_secrets)
 			mask(&result);
 		AUTOBUF text = BUF_INIT;

@@ -5,14 +5,27 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "sync/kinds.h"
+
+/* The port of the effective configuration. */
+static bool find_port(struct cli_cluster *cluster, const char *ns, const char *name, struct job_view *view, struct error *err)
+{
+	AUTODOC *doc = NULL;
+	return kube_get(cluster->kube, &KIND_FLINKDEPLOYMENT, ns, name, &doc, err) &&
+	       observe_config(node_get(doc_root(doc), "spec"), name, ns, view, err);
+}
 
 static bool ask(struct cli_cluster *cluster, const char *job, const char *path, struct error *err)
 {
 	const char *slash = strchr(job, '/');
 	AUTOFREE char *ns = slash == NULL ? mem_strdup(cluster->ns) : mem_strndup(job, (size_t)(slash - job));
-	AUTOFREE char *service = mem_printf("%s-rest", slash == NULL ? job : slash + 1);
+	const char *name = slash == NULL ? job : slash + 1;
+	AUTOFREE char *service = mem_printf("%s-rest", name);
+	struct job_view view = { 0 };
 	struct http http;
-	if (!kube_service_proxy_http(cluster->kube, ns, service, "8081", &http))
+	if (!find_port(cluster, ns, name, &view, err))
+		return false;
+	if (!kube_service_proxy_http(cluster->kube, ns, service, view.rest_port, &http))
 		return error_set(err, ERROR_BUG, "no proxy to service %s", service);
 	struct http_request request = { .method = "GET", .path = path };
 	AUTORESPONSE response = { 0 };

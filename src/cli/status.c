@@ -30,7 +30,8 @@ static const char *message_of(const struct node *resource, struct buf *out)
 	const struct node *conditions = node_find(resource, "status/conditions");
 	for (size_t i = 0; i < node_count(conditions); i++) {
 		const struct node *c = node_at(conditions, i);
-		if (!str_eq(node_find_text(c, "type"), "Running"))
+		const char *type = node_find_text(c, "type");
+		if (!str_eq(type, "Running") && !str_eq(type, "Withheld")) /* that one is shown from its annotation */
 			buf_printf(out, "%s%s: %s", out->len == 0 ? "" : "; ", node_find_text(c, "type"),
 				   node_text_or(node_get(c, "message"), ""));
 	}
@@ -57,12 +58,13 @@ static const char *lifecycle_of(const struct node *resource)
 	return settled && node_integer(node_find(resource, "status/observedGeneration"), 0) < generation ? "UPGRADING" : state;
 }
 
-static void put_resources(struct doc *doc, struct node *out, const struct node *list)
+static void put_resources(struct doc *doc, struct node *out, const char *kind, const struct node *list)
 {
 	for (size_t i = 0; i < node_count(list); i++) {
 		const struct node *r = node_at(list, i);
 		struct node *row = node_map(doc);
 		AUTOBUF message = BUF_INIT;
+		node_set_text(doc, row, "kind", node_text_or(node_get(r, "kind"), kind));
 		node_set_text(doc, row, "namespace", node_text_or(node_find(r, "metadata/namespace"), ""));
 		node_set_text(doc, row, "name", node_text_or(node_find(r, "metadata/name"), ""));
 		node_set_text(doc, row, "jobState", node_text_or(node_find(r, "status/jobStatus/state"), ""));
@@ -105,15 +107,18 @@ int command_status(int argc, char **argv)
 		return cli_fail(&err);
 	AUTODOC *maps = NULL;
 	AUTODOC *resources = NULL;
+	AUTODOC *session_jobs = NULL;
 	bool ok = kube_list(cluster.kube, &KIND_CONFIGMAP, NULL, "weir.dev/inventory", &maps, NULL, &err) &&
-		  kube_list(cluster.kube, &KIND_FLINKDEPLOYMENT, NULL, NULL, &resources, NULL, &err);
+		  kube_list(cluster.kube, &KIND_FLINKDEPLOYMENT, NULL, NULL, &resources, NULL, &err) &&
+		  kube_list(cluster.kube, &KIND_FLINKSESSIONJOB, NULL, NULL, &session_jobs, NULL, &err);
 	if (ok) {
 		AUTODOC *doc = doc_new();
 		struct node *root = node_map(doc);
 		struct node *syncs = node_list(doc);
 		struct node *rows = node_list(doc);
 		put_syncs(doc, syncs, node_get(doc_root(maps), "items"));
-		put_resources(doc, rows, node_get(doc_root(resources), "items"));
+		put_resources(doc, rows, KIND_FLINKDEPLOYMENT.kind, node_get(doc_root(resources), "items"));
+		put_resources(doc, rows, KIND_FLINKSESSIONJOB.kind, node_get(doc_root(session_jobs), "items"));
 		node_set(doc, root, "syncs", syncs);
 		node_set(doc, root, "resources", rows);
 		AUTOBUF text = BUF_INIT;

@@ -134,15 +134,18 @@ int64_t flink_config_bytes(const struct node *config, const char *key, int64_t o
 	return flink_memory_bytes(flink_config_get(config, key), &bytes) ? bytes : otherwise;
 }
 
-void flink_config_remove(struct node *config, const char *key)
+void flink_config_remove_others(struct node *config, const char *key)
 {
 	const struct flink_key *option = flink_key_find(key);
-	if (option == NULL) {
-		(void)node_remove(config, key);
-		return;
-	}
-	for (const char *const *name = option->names; *name != NULL; name++)
-		(void)node_remove(config, *name);
+	for (const char *const *name = option != NULL ? option->names : NULL; name != NULL && *name != NULL; name++)
+		if (strcmp(*name, key) != 0 && flink_key_find(*name) == option) /* an option that another one falls back to stays */
+			(void)node_remove(config, *name);
+}
+
+void flink_config_remove(struct node *config, const char *key)
+{
+	flink_config_remove_others(config, key);
+	(void)node_remove(config, key);
 }
 
 static const char *not_blank(const char *text)
@@ -173,6 +176,25 @@ bool flink_ha_kubernetes(const struct node *config)
 	return type != NULL && (strcasecmp(type, "kubernetes") == 0 || strstr(type, "KubernetesHaServicesFactory") != NULL);
 }
 
+void flink_config_settle(struct doc *doc, struct node *config, const struct flink_version *version)
+{
+	for (size_t i = 0; i < flink_key_count(); i++) {
+		const struct flink_key *key = flink_key_at(i);
+		const char *current = key->names[0], *older = key->names[1], *text = flink_config_get(config, current);
+		size_t len = strlen(older);
+		/* nested YAML cannot hold both "a" and "a.b" */
+		bool in_the_way = version->config_yaml && strncmp(current, older, len) == 0 && current[len] == '.';
+		if (node_get(config, current) != NULL && !flink_version_at_least(version, key->major, key->minor)) {
+			node_set_text(doc, config, older, text);
+		} else if (node_get(config, older) != NULL && in_the_way) {
+			flink_config_remove(config, current);
+			node_set_text(doc, config, current, text);
+		}
+	}
+	if (flink_ha_kubernetes(config) && !version->ha_short_name)
+		node_set_text(doc, config, "high-availability", "org.apache.flink.kubernetes.highavailability.KubernetesHaServicesFactory");
+}
+
 int64_t flink_checkpoint_interval_ms(const struct node *config)
 {
 	int64_t ms = flink_config_ms(config, "execution.checkpointing.interval", 0);
@@ -198,6 +220,19 @@ static int64_t fraction_of(const struct node *config, const char *component, con
 	return size < low ? low : size > high ? high : size;
 }
 
+/* A TaskManager's memory without the JVM's own, where its two main parts are given; 0: they are not. */
+static int64_t taskmanager_flink_bytes(const struct node *config)
+{
+	int64_t heap = flink_config_bytes(config, "taskmanager.memory.task.heap.size", 0);
+	int64_t managed = flink_config_bytes(config, "taskmanager.memory.managed.size", 0);
+	if (heap <= 0 || flink_config_get(config, "taskmanager.memory.managed.size") == NULL)
+		return 0;
+	int64_t rest = heap + managed + flink_config_bytes(config, "taskmanager.memory.framework.heap.size", INT64_C(128) << 20) +
+		       flink_config_bytes(config, "taskmanager.memory.framework.off-heap.size", INT64_C(128) << 20) +
+		       flink_config_bytes(config, "taskmanager.memory.task.off-heap.size", 0);
+	return rest + fraction_of(config, "taskmanager", "network", (double)rest, 0.1, true, "64m", "1g");
+}
+
 int64_t flink_process_bytes(const struct node *config, const char *component)
 {
 	AUTOFREE char *process_key = mem_printf("%s.memory.process.size", component);
@@ -212,6 +247,8 @@ int64_t flink_process_bytes(const struct node *config, const char *component)
 		if (heap > 0)
 			flink = heap + flink_config_bytes(config, "jobmanager.memory.off-heap.size", INT64_C(128) << 20);
 	}
+	if (flink <= 0 && strcmp(component, "taskmanager") == 0)
+		flink = taskmanager_flink_bytes(config);
 	if (flink <= 0)
 		return 0;
 	int64_t jvm = flink + flink_config_bytes(config, metaspace_key, INT64_C(256) << 20);

@@ -39,6 +39,9 @@ bool flink_config_bool(const struct node *config, const char *key, bool otherwis
 int64_t flink_config_ms(const struct node *config, const char *key, int64_t otherwise);    /* durations; otherwise also if malformed */
 int64_t flink_config_bytes(const struct node *config, const char *key, int64_t otherwise); /* sizes; likewise */
 void flink_config_remove(struct node *config, const char *key);                            /* all of its names */
+void flink_config_remove_others(struct node *config, const char *key);                     /* all of its names but this one */
+/* Writes what is given under a name that the version does not know, or cannot hold in its file's format, under one that it does. */
+void flink_config_settle(struct doc *doc, struct node *config, const struct flink_version *version);
 
 const char *flink_savepoint_dir(const struct node *config);  /* NULL if none or blank */
 const char *flink_checkpoint_dir(const struct node *config); /* NULL if none or blank */

@@ -1,10 +1,12 @@
 /*
- * launch: everything that the configuration and the objects of one start of a Flink cluster are made from. All strings and nodes are
+ * launch: everything that the configuration and the objects of one start of a Flink cluster are made from, in each of its four shapes
+ * (native or standalone, application or session). All strings and nodes are
  * borrowed; nothing here is kept. Whoever deploys (the agent), plans or checks fills it from the FlinkDeployment and the ledger.
  */
 #ifndef WEIR_FLINK_LAUNCH_H
 #define WEIR_FLINK_LAUNCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/doc.h"
@@ -28,10 +30,11 @@ struct flink_launch {
 	int64_t number;                /* launch number for the weir.dev/launch annotation; 0: no annotation */
 };
 
-/*
- * The version of a launch this build can make: a native application. ERROR_UNSUPPORTED names the field of one that it cannot (sessions,
- * standalone mode), ERROR_INVALID an unknown version.
- */
+/* ERROR_INVALID names the field: an unknown version or mode. */
 const struct flink_version *flink_launch_version(const struct flink_launch *launch, struct error *err);
+/* No spec.job: a cluster to which jobs are submitted later. */
+bool flink_launch_is_session(const struct flink_launch *launch);
+/* spec.mode standalone: the TaskManagers are a Deployment, too; native: the JobManager makes their pods itself. */
+bool flink_launch_is_standalone(const struct flink_launch *launch);
 
 #endif

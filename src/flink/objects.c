@@ -2,14 +2,21 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "flink/config.h"
 #include "flink/objects_internal.h"
 #include "flink/pod_template.h"
 #include "flink/values.h"
 
+const struct component COMPONENT_JOBMANAGER = { "jobmanager", "jobManager", "containerized.master.env." };
+const struct component COMPONENT_TASKMANAGER = { "taskmanager", "taskManager", "containerized.taskmanager.env." };
+
 bool cluster_init(struct cluster *c, const struct flink_launch *launch, struct doc *doc, struct error *err)
 {
-	*c = (struct cluster){ .launch = launch, .doc = doc };
+	*c = (struct cluster){ .launch = launch,
+			       .doc = doc,
+			       .session = flink_launch_is_session(launch),
+			       .standalone = flink_launch_is_standalone(launch) };
 	c->version = flink_launch_version(launch, err);
 	if (c->version == NULL)
 		return false;
@@ -44,7 +51,7 @@ struct node *cluster_labels(const struct cluster *c, const char *component)
 	struct node *labels = node_map(c->doc);
 	node_set_text(c->doc, labels, "app", c->launch->name);
 	node_set_text(c->doc, labels, "component", component);
-	node_set_text(c->doc, labels, "type", "flink-native-kubernetes");
+	node_set_text(c->doc, labels, "type", c->standalone ? "flink-standalone-kubernetes" : "flink-native-kubernetes");
 	return labels;
 }
 
@@ -74,6 +81,12 @@ struct node *cluster_map_option(const struct cluster *c, const char *key)
 	return flink_map_parse(c->doc, flink_config_get(c->config, key));
 }
 
+struct node *cluster_component_map(const struct cluster *c, const struct component *component, const char *name)
+{
+	AUTOFREE char *key = mem_printf("kubernetes.%s.%s", component->name, name);
+	return cluster_map_option(c, key);
+}
+
 struct node *cluster_list(const struct cluster *c, struct node *map, const char *key)
 {
 	struct node *list = node_get(map, key);
@@ -84,9 +97,9 @@ struct node *cluster_list(const struct cluster *c, struct node *map, const char 
 	return list;
 }
 
-struct node *cluster_jm_template(const struct cluster *c)
+struct node *cluster_template(const struct cluster *c, const struct component *component)
 {
-	struct node *given = pod_template_effective(c->doc, c->launch->spec, "jobManager", c->user);
+	struct node *given = pod_template_effective(c->doc, c->launch->spec, component->spec_key, c->user);
 	struct node *template = node_map(c->doc);
 	struct node *metadata = node_get(given, "metadata"), *spec = node_get(given, "spec");
 	node_set(c->doc, template, "metadata", node_is(metadata, NODE_MAP) ? metadata : node_map(c->doc));
@@ -104,9 +117,11 @@ const char *cluster_pull_policy(const struct cluster *c)
 	return flink_config_get_or(c->config, "kubernetes.container.image.pull-policy", "IfNotPresent");
 }
 
-void cluster_put_placement(const struct cluster *c, struct node *pod_spec)
+void cluster_put_placement(const struct cluster *c, const struct component *component, struct node *pod_spec)
 {
-	const char *account = flink_config_get(c->config, "kubernetes.jobmanager.service-account");
+	AUTOFREE char *account_key = mem_printf("kubernetes.%s.service-account", component->name);
+	AUTOFREE char *tolerations_key = mem_printf("kubernetes.%s.tolerations", component->name);
+	const char *account = flink_config_get(c->config, account_key);
 	if (account == NULL)
 		account = flink_config_get_or(c->config, "kubernetes.service-account", "default");
 	node_set_text(c->doc, pod_spec, "serviceAccountName", account);
@@ -119,11 +134,11 @@ void cluster_put_placement(const struct cluster *c, struct node *pod_spec)
 		node_append(c->doc, cluster_list(c, pod_spec, "imagePullSecrets"), reference);
 	}
 
-	struct node *selector = cluster_map_option(c, "kubernetes.jobmanager.node-selector");
+	struct node *selector = cluster_component_map(c, component, "node-selector");
 	if (node_count(selector) > 0)
 		cluster_add_all(c, node_ensure_map(c->doc, pod_spec, "nodeSelector"), selector);
 
-	struct node *tolerations = flink_list_split(c->doc, flink_config_get(c->config, "kubernetes.jobmanager.tolerations"), ';');
+	struct node *tolerations = flink_list_split(c->doc, flink_config_get(c->config, tolerations_key), ';');
 	for (size_t i = 0; i < node_count(tolerations); i++) {
 		struct node *toleration = flink_map_parse(c->doc, node_text(node_at(tolerations, i)));
 		const struct node *seconds = node_get(toleration, "tolerationSeconds");
@@ -141,7 +156,8 @@ bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_
 	if (!cluster_init(&c, launch, doc, err))
 		return false;
 	struct node *objects = node_list(doc);
-	if (!cluster_services(&c, jm_uid, objects, err) || !cluster_configmaps(&c, jm_uid, objects, err) || !cluster_ingress(&c, objects, err))
+	if (!cluster_services(&c, jm_uid, objects, err) || !cluster_configmaps(&c, jm_uid, objects, err) ||
+	    !cluster_taskmanagers(&c, jm_uid, objects, err) || !cluster_ingress(&c, objects, err))
 		return false;
 	*list = objects;
 	return true;

@@ -32,7 +32,7 @@ static struct node *service(const struct cluster *c, const char *name, const cha
 bool cluster_services(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err)
 {
 	const char *name = c->launch->name;
-	if (!flink_ha_enabled(c->config)) {
+	if (c->standalone || !flink_ha_enabled(c->config)) {
 		struct node *internal = service(c, name, "kubernetes.internal-service.annotations", jm_uid);
 		struct node *spec = node_get(internal, "spec");
 		int64_t rpc = flink_config_int(c->config, "jobmanager.rpc.port", 6123);

@@ -159,7 +159,7 @@ static struct node *build_container(const struct cluster *c, const struct node *
 
 static struct node *build_pod_spec(const struct cluster *c)
 {
-	struct node *template_spec = node_get(cluster_jm_template(c), "spec");
+	struct node *template_spec = node_get(cluster_template(c, &COMPONENT_JOBMANAGER), "spec");
 	const struct node *main = main_container(template_spec);
 	struct node *pod_spec = node_map(c->doc);
 	static const char *const kept[] = { "imagePullSecrets", "nodeSelector", "tolerations",       "affinity",         "securityContext",
@@ -167,7 +167,7 @@ static struct node *build_pod_spec(const struct cluster *c)
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (node_get(template_spec, kept[i]) != NULL)
 			node_set(c->doc, pod_spec, kept[i], node_copy(c->doc, node_get(template_spec, kept[i])));
-	cluster_put_placement(c, pod_spec);
+	cluster_put_placement(c, &COMPONENT_JOBMANAGER, pod_spec);
 	node_set_text(c->doc, pod_spec, "restartPolicy", "Never");
 	node_set_int(c->doc, pod_spec, "activeDeadlineSeconds", 120);
 	struct node *container = build_container(c, main);

@@ -1,5 +1,6 @@
 #include "flink/rest_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,8 +35,12 @@ void rest_copy_trace(char *out, size_t size, const char *trace)
 	for (const char *line = trace; line != NULL && *line != '\0';) {
 		size_t len = strcspn(line, "\r\n");
 		size_t indent = strspn(line, " \t");
-		bool is_frame = strncmp(line + indent, "at ", 3) == 0 || strncmp(line + indent, "... ", 4) == 0;
-		if (len > indent && !is_frame) {
+		/* frames, and the words around what Flink sends on from inside */
+		static const char *const left_out[] = { "at ", "... ", "<Exception on server side:", "End of exception on server side>" };
+		bool skip = len <= indent;
+		for (size_t i = 0; i < sizeof(left_out) / sizeof(left_out[0]); i++)
+			skip = skip || str_starts(line + indent, left_out[i]);
+		if (!skip) {
 			if (kept.len > 0)
 				buf_putc(&kept, '\n');
 			buf_append(&kept, line, len);
@@ -43,7 +48,16 @@ void rest_copy_trace(char *out, size_t size, const char *trace)
 		line += len;
 		line += strspn(line, "\r\n");
 	}
-	rest_copy(out, size, buf_text(&kept));
+	/* of one that is too long its end is kept, too: the cause of all the others */
+	const char *last = strrchr(buf_text(&kept), '\n');
+	size_t tail = last != NULL ? kept.len - (size_t)(last - kept.data) : 0;
+	if (kept.len < size || tail == 0 || tail + sizeof("\n...") > size / 2) {
+		rest_copy(out, size, buf_text(&kept));
+		return;
+	}
+	rest_copy(out, size - tail - strlen("\n..."), buf_text(&kept));
+	size_t head = strlen(out);
+	(void)snprintf(out + head, size - head, "\n...%s", last);
 }
 
 void rest_job_path(struct buf *out, const char *job, const char *rest)
@@ -95,24 +109,14 @@ static void describe(const struct http_response *response, char *out, size_t siz
 		if (text != NULL && *text == '\0')
 			text = NULL;
 	}
-	char trace[FLINK_CAUSE_MAX];
-	rest_copy_trace(trace, sizeof(trace), text != NULL ? text : buf_text(&response->body));
-	rest_copy(out, size, trace);
+	rest_copy_trace(out, size, text != NULL ? text : buf_text(&response->body));
 }
 
-struct doc *rest_call(const struct http *http, const char *method, const char *path, const struct node *body, struct error *err)
+struct doc *rest_exchange(const struct http *http, const struct http_request *request, struct error *err)
 {
-	AUTOBUF text = BUF_INIT;
-	if (body != NULL)
-		node_to_json(body, &text, JSON_COMPACT);
-	struct http_request request = { .method = method, .path = path };
-	if (body != NULL) {
-		request.content_type = "application/json";
-		request.body = text.data;
-		request.body_len = text.len;
-	}
+	const char *method = request->method, *path = request->path;
 	AUTORESPONSE response = { 0 };
-	if (!http_send(http, &request, &response, err)) {
+	if (!http_send(http, request, &response, err)) {
 		(void)error_wrap(err, "Flink: %s %s", method, path);
 		return NULL;
 	}
@@ -137,6 +141,19 @@ struct doc *rest_call(const struct http *http, const char *method, const char *p
 		(void)error_wrap(err, "Flink: %s %s", method, path);
 	}
 	return doc;
+}
+
+struct doc *rest_call(const struct http *http, const char *method, const char *path, const struct node *body, struct error *err)
+{
+	AUTOBUF text = BUF_INIT;
+	struct http_request request = { .method = method, .path = path };
+	if (body != NULL) {
+		node_to_json(body, &text, JSON_COMPACT);
+		request.content_type = "application/json";
+		request.body = text.data;
+		request.body_len = text.len;
+	}
+	return rest_exchange(http, &request, err);
 }
 
 bool flink_state_is_terminal(const char *state)

@@ -1,5 +1,5 @@
 /*
- * rest: Flink's REST API, for the versions 1.15 to 2.x. Each function is one bounded exchange over the HTTP port; nothing is kept between
+ * rest: Flink's REST API, for the versions 1.13 to 2.x. Each function is one bounded exchange over the HTTP port; nothing is kept between
  * calls and nothing waits. Unknown fields are ignored, missing optional ones leave their zero. Times are milliseconds since 1970.
  *
  * Errors: ERROR_NOT_FOUND (no such job or operation), ERROR_CONFLICT, ERROR_TRANSIENT (not reachable or not ready: nothing happened),
@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/doc.h"
+#include "flink/versions.h"
 #include "http/http.h"
 
 enum {
@@ -89,14 +91,89 @@ bool flink_job_details(const struct http *http, const char *job, struct flink_jo
 bool flink_job_exceptions(const struct http *http, const char *job, struct flink_exceptions *out, struct error *err);
 /* Restarts since the start; -1 if this version does not tell. */
 bool flink_job_restarts(const struct http *http, const char *job, int64_t *out, struct error *err);
+/* All zero if the job's checkpointing is off. */
 bool flink_checkpoints(const struct http *http, const char *job, struct flink_checkpoints *out, struct error *err);
 bool flink_taskmanagers(const struct http *http, size_t *count, struct error *err);
+
+struct flink_vertex {
+	char id[FLINK_ID_MAX];
+	char name[FLINK_NAME_TEXT_MAX];
+	char state[FLINK_STATE_MAX];
+	int64_t parallelism, max_parallelism; /* max -1: not told */
+};
+
+struct flink_vertices {
+	struct flink_vertex *items; /* owned */
+	size_t count;
+};
+void flink_vertices_free(struct flink_vertices *vertices);
+#define AUTOVERTICES __attribute__((cleanup(flink_vertices_free))) struct flink_vertices
+bool flink_job_vertices(const struct http *http, const char *job, struct flink_vertices *out, struct error *err);
+
+struct flink_job_config {
+	char name[FLINK_NAME_TEXT_MAX];
+	int64_t parallelism;                       /* -1: not told */
+	char restart_strategy[FLINK_NAME_TEXT_MAX]; /* in Flink's words */
+};
+bool flink_job_config(const struct http *http, const char *job, struct flink_job_config *out, struct error *err);
+
+/* ---- rescaling in place, where version->resource_requirements and the job has the adaptive scheduler ---- */
+struct flink_requirement {
+	char vertex[FLINK_ID_MAX];
+	int64_t lower, upper; /* bounds of its parallelism */
+};
+
+struct flink_requirements {
+	struct flink_requirement *items; /* owned */
+	size_t count;
+};
+void flink_requirements_free(struct flink_requirements *requirements);
+#define AUTOREQUIREMENTS __attribute__((cleanup(flink_requirements_free))) struct flink_requirements
+bool flink_requirements_get(const struct http *http, const char *job, struct flink_requirements *out, struct error *err);
+/* Replaces all of them. The same request may be repeated. */
+bool flink_requirements_put(const struct http *http, const char *job, const struct flink_requirements *requirements, struct error *err);
+
+/* ---- jars of session clusters ---- */
+enum {
+	FLINK_JAR_ID_MAX = 512,
+	FLINK_JAR_BYTES_MAX = 512 * 1024 * 1024, /* of one upload, which is held in memory */
+	FLINK_JAR_UPLOAD_MS = 120000,
+};
+
+/*
+ * Sends the file under a name made from `name` (its last part; what is no letter, digit, '.', '_' or '-' becomes '_'; ends in ".jar").
+ * ERROR_NOT_FOUND, ERROR_INVALID: the file is not there, or is none; ERROR_LIMIT: larger than FLINK_JAR_BYTES_MAX. Repeating it after
+ * ERROR_UNKNOWN_OUTCOME is harmless, but leaves a second jar until the JobManager restarts.
+ */
+bool flink_jar_upload(const struct http *http, const char *file, const char *name, char jar[FLINK_JAR_ID_MAX], struct error *err);
+
+struct flink_jar_run {
+	const struct flink_version *version; /* never NULL */
+	const char *job_id;                  /* 32 hex digits of our own; NULL: the server makes one */
+	const char *entry_class;             /* NULL: as the jar's manifest says */
+	const struct node *args;             /* list of strings, or NULL */
+	int64_t parallelism;                 /* 0: the cluster's default */
+	const char *savepoint_path;          /* NULL: starts empty */
+	bool allow_non_restored_state;
+	const char *claim_mode;              /* "NO_CLAIM", "CLAIM", "LEGACY"; only sent with a path, where the version takes it */
+	const struct node *configuration;    /* flat map of strings, or NULL; only sent where the version takes it */
+	int64_t timeout_ms;                  /* the job's main() runs inside this call; 0: 10 s */
+};
+/*
+ * ERROR_UNKNOWN_OUTCOME: the job of that id may exist. ERROR_CONFLICT: it does, or did. ERROR_NOT_FOUND: no such jar (a JobManager keeps
+ * them for its life only). ERROR_INVALID: Flink refused it; the message ends with what main() threw (which it may have done
+ * after it submitted the job).
+ */
+bool flink_jar_run(const struct http *http, const char *jar, const struct flink_jar_run *run, char job[FLINK_ID_MAX], struct error *err);
+/* ERROR_NOT_FOUND: it is gone already. */
+bool flink_jar_delete(const struct http *http, const char *jar, struct error *err);
 
 /* ---- operations: start, then poll. trigger_id NULL: the server makes one; `out` gets the one in force ---- */
 struct flink_savepoint_request {
 	const char *directory;  /* NULL: the job's default */
 	const char *format;     /* "CANONICAL" or "NATIVE"; NULL: the version's default */
-	const char *trigger_id; /* 32 hex digits of our own, where the version takes one; NULL otherwise */
+	const char *trigger_id; /* 32 hex digits of our own, or NULL */
+	const struct flink_version *version; /* what it does not take (format, trigger id) is left out; NULL: it takes everything */
 };
 bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request,
 			     char out[FLINK_ID_MAX], struct error *err);
@@ -104,11 +181,13 @@ bool flink_stop_with_savepoint(const struct http *http, const char *job, const s
 			       char out[FLINK_ID_MAX], struct error *err);
 /* Of either of the two. */
 bool flink_savepoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out, struct error *err);
-/* type: "FULL", "INCREMENTAL", "CONFIGURED" or NULL. */
+/* Where version->checkpoint_trigger. type: "FULL", "INCREMENTAL", "CONFIGURED" or NULL. */
 bool flink_checkpoint_trigger(const struct http *http, const char *job, const char *type, const char *trigger_id, char out[FLINK_ID_MAX],
 			      struct error *err);
 bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out,
 			   struct error *err);
+/* Where a completed checkpoint is; "" if it is not addressable from outside. ERROR_NOT_FOUND: Flink has forgotten it. */
+bool flink_checkpoint_path(const struct http *http, const char *job, int64_t checkpoint_id, char out[FLINK_PATH_MAX], struct error *err);
 bool flink_savepoint_dispose(const struct http *http, const char *path, char out[FLINK_ID_MAX], struct error *err);
 bool flink_savepoint_dispose_poll(const struct http *http, const char *trigger_id, struct flink_operation *out, struct error *err);
 /* Accepted only: the job is canceled when its state says so. */

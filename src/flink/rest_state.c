@@ -4,6 +4,9 @@
 #include "base/mem.h"
 #include "flink/rest_internal.h"
 
+/* All versions answer so with 404, as they do for a job that they do not know. */
+#define CHECKPOINTING_IS_OFF "Checkpointing has not been enabled"
+
 static bool read_checkpoint(const struct node *node, const char *time, struct flink_checkpoint *out, struct error *err)
 {
 	*out = (struct flink_checkpoint){ .present = node_is(node, NODE_MAP) };
@@ -23,9 +26,16 @@ bool flink_checkpoints(const struct http *http, const char *job, struct flink_ch
 {
 	AUTOBUF path = BUF_INIT;
 	rest_job_path(&path, job, "/checkpoints");
-	AUTODOC *doc = rest_call(http, "GET", buf_text(&path), NULL, err);
-	if (doc == NULL)
+	struct error problem = ERROR_INIT;
+	AUTODOC *doc = rest_call(http, "GET", buf_text(&path), NULL, &problem);
+	if (doc == NULL && problem.kind == ERROR_NOT_FOUND && strstr(problem.message, CHECKPOINTING_IS_OFF) != NULL) {
+		*out = (struct flink_checkpoints){ 0 };
+		return true;
+	}
+	if (doc == NULL) {
+		error_copy(err, &problem);
 		return false;
+	}
 	const struct node *root = doc_root(doc), *counts = node_get(root, "counts"), *latest = node_get(root, "latest");
 	struct flink_checkpoints found = { .total = node_integer(node_get(counts, "total"), 0),
 					   .completed = node_integer(node_get(counts, "completed"), 0),
@@ -59,6 +69,15 @@ static bool start(const struct http *http, const char *path, const struct node *
 	return true;
 }
 
+/* An unknown field is refused: what the version does not take is left out. */
+static void put_choices(struct doc *doc, struct node *body, const struct flink_savepoint_request *request)
+{
+	if (request->version == NULL || request->version->savepoint_format)
+		node_set_text(doc, body, "formatType", request->format);
+	if (request->version == NULL || request->version->trigger_id)
+		node_set_text(doc, body, "triggerId", request->trigger_id);
+}
+
 bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request,
 			     char out[FLINK_ID_MAX], struct error *err)
 {
@@ -66,8 +85,7 @@ bool flink_savepoint_trigger(const struct http *http, const char *job, const str
 	struct node *body = node_map(doc);
 	node_set_text(doc, body, "target-directory", request->directory);
 	node_set(doc, body, "cancel-job", node_bool(doc, false));
-	node_set_text(doc, body, "formatType", request->format);
-	node_set_text(doc, body, "triggerId", request->trigger_id);
+	put_choices(doc, body, request);
 	AUTOBUF path = BUF_INIT;
 	rest_job_path(&path, job, "/savepoints");
 	return start(http, buf_text(&path), body, out, err);
@@ -80,8 +98,7 @@ bool flink_stop_with_savepoint(const struct http *http, const char *job, const s
 	struct node *body = node_map(doc);
 	node_set_text(doc, body, "targetDirectory", request->directory);
 	node_set(doc, body, "drain", node_bool(doc, drain));
-	node_set_text(doc, body, "formatType", request->format);
-	node_set_text(doc, body, "triggerId", request->trigger_id);
+	put_choices(doc, body, request);
 	AUTOBUF path = BUF_INIT;
 	rest_job_path(&path, job, "/stop");
 	return start(http, buf_text(&path), body, out, err);
@@ -181,6 +198,19 @@ bool flink_checkpoint_poll(const struct http *http, const char *job, const char 
 			   struct error *err)
 {
 	return poll_of_job(http, job, "/checkpoints/", trigger_id, out, err);
+}
+
+bool flink_checkpoint_path(const struct http *http, const char *job, int64_t checkpoint_id, char out[FLINK_PATH_MAX], struct error *err)
+{
+	AUTOBUF path = BUF_INIT;
+	rest_job_path(&path, job, "/checkpoints/details/");
+	buf_printf(&path, "%lld", (long long)checkpoint_id);
+	AUTODOC *doc = rest_call(http, "GET", buf_text(&path), NULL, err);
+	struct flink_checkpoint found;
+	if (doc == NULL || !read_checkpoint(doc_root(doc), "trigger_timestamp", &found, err))
+		return false;
+	rest_copy(out, FLINK_PATH_MAX, found.path);
+	return true;
 }
 
 bool flink_savepoint_dispose_poll(const struct http *http, const char *trigger_id, struct flink_operation *out, struct error *err)

@@ -14,7 +14,7 @@
 enum { CACHE_PACKS_MAX = 50 };
 
 struct cache {
-	char *dir;  /* the cache's own directory */
+	char *dir; /* the cache's own directory */
 	int lock;
 	git_repository *repo;
 };

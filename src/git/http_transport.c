@@ -301,8 +301,8 @@ static int stream_start(struct http_stream *s)
 	const char *expected = s->post ? "application/x-git-upload-pack-result" : "application/x-git-upload-pack-advertisement";
 	curl_easy_getinfo(s->sub->easy, CURLINFO_CONTENT_TYPE, &type);
 	if (!type || !str_starts(type, expected))
-		return transfer_fail(s->sub->transfer, ERROR_INVALID, "%s: no smart git server: content type %.100s, expected %s", s->sub->base,
-				     type ? type : "missing", expected);
+		return transfer_fail(s->sub->transfer, ERROR_INVALID, "%s: no smart git server: content type %.100s, expected %s",
+				     s->sub->base, type ? type : "missing", expected);
 	return 0;
 }
 
@@ -345,7 +345,8 @@ static int read_token(struct http_sub *sub)
 	const struct git_source *source = sub->transfer->source;
 	CLEANUP(close_fd) int fd = open(source->token_file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return transfer_fail(sub->transfer, ERROR_INVALID, "token file %s: cannot be opened: %s", source->token_file, strerror(errno));
+		return transfer_fail(sub->transfer, ERROR_INVALID, "token file %s: cannot be opened: %s", source->token_file,
+				     strerror(errno));
 	AUTOFREE char *token = mem_alloc(TOKEN_BYTES + 1);
 	size_t len = 0;
 	for (ssize_t got; len < TOKEN_BYTES && (got = read(fd, token + len, TOKEN_BYTES - len)) > 0;)

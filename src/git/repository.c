@@ -173,11 +173,15 @@ static void add_spec(struct wanted *wanted, char *owned)
 /* The ref that the source names. */
 static bool want_ref(const struct git_source *s, const git_remote_head **heads, size_t count, struct wanted *wanted, struct error *err)
 {
-	AUTOFREE char *name = s->branch ? mem_printf("refs/heads/%s", s->branch) : s->tag ? mem_printf("refs/tags/%s", s->tag)
-										       : mem_strdup("HEAD");
+	AUTOFREE char *name = s->branch ? mem_printf("refs/heads/%s", s->branch)
+			      : s->tag	? mem_printf("refs/tags/%s", s->tag)
+					: mem_strdup("HEAD");
 	const git_remote_head *head = find_head(heads, count, name);
 	if (!head)
-		return error_set(err, ERROR_NOT_FOUND, "%s%s%s", s->branch ? "no branch " : s->tag ? "no tag " : "it has no HEAD and is empty",
+		return error_set(err, ERROR_NOT_FOUND, "%s%s%s",
+				 s->branch ? "no branch "
+				 : s->tag  ? "no tag "
+					   : "it has no HEAD and is empty",
 				 s->branch ? s->branch : "", s->tag ? s->tag : "");
 	AUTOFREE char *peeled = mem_printf("%s^{}", name);
 	const git_remote_head *behind = find_head(heads, count, peeled);
@@ -328,10 +332,9 @@ static bool is_held(const struct repository *r, git_oid *id)
 static bool poll_once(struct repository *r, struct error *err)
 {
 	git_oid id;
-	struct transfer transfer = { .source = &r->source,
-				     .stop = &r->stop,
-				     .deadline_ms = transport_now_ms() + r->source.timeout_ms,
-				     .err = ERROR_INIT };
+	struct transfer transfer = {
+		.source = &r->source, .stop = &r->stop, .deadline_ms = transport_now_ms() + r->source.timeout_ms, .err = ERROR_INIT
+	};
 	if (transfer_left_ms(&transfer) == 0) {
 		error_copy(err, &transfer.err);
 		return false;

@@ -30,25 +30,25 @@ struct git_source {
 	/* At most one of branch and tag; neither: the remote's HEAD. A commit (40 hex digits) is fixed; a branch or tag beside it says where
 	   to look for it first. */
 	const char *branch, *tag, *commit;
-	const char *user, *password; /* HTTP basic; or as part of the URL */
-	const char *token_file;      /* read anew for each poll; basic with `user` or else x-access-token */
-	bool token_bearer;           /* send the token as "Authorization: Bearer" instead */
-	const char *ca_file;         /* trust these certificates (PEM) and no others */
+	const char *user, *password;	      /* HTTP basic; or as part of the URL */
+	const char *token_file;		      /* read anew for each poll; basic with `user` or else x-access-token */
+	bool token_bearer;		      /* send the token as "Authorization: Bearer" instead */
+	const char *ca_file;		      /* trust these certificates (PEM) and no others */
 	const char *client_cert, *client_key; /* PEM */
-	const char *proxy;           /* NULL: the environment's; "": none */
+	const char *proxy;		      /* NULL: the environment's; "": none */
 	const char *ssh_key, *known_hosts;
-	const char *ssh_command;     /* the program, default "ssh" */
-	int64_t timeout_ms;          /* of a whole poll: listing and fetch; default 60,000 */
-	size_t max_files;            /* of a revision, and as many directories; default 20,000 */
-	size_t max_bytes;            /* of all its files; default 64 MiB */
-	size_t max_file_bytes;       /* of one of its files; default 8 MiB */
-	size_t max_fetch_bytes;      /* received in one poll; default 1 GiB */
+	const char *ssh_command; /* the program, default "ssh" */
+	int64_t timeout_ms;	 /* of a whole poll: listing and fetch; default 60,000 */
+	size_t max_files;	 /* of a revision, and as many directories; default 20,000 */
+	size_t max_bytes;	 /* of all its files; default 64 MiB */
+	size_t max_file_bytes;	 /* of one of its files; default 8 MiB */
+	size_t max_fetch_bytes;	 /* received in one poll; default 1 GiB */
 };
 
 struct repository_stats {
 	uint64_t listings; /* of refs, begun since opening */
 	uint64_t fetches;  /* of objects, begun since opening */
-	uint64_t bytes;    /* received from http and ssh remotes since opening */
+	uint64_t bytes;	   /* received from http and ssh remotes since opening */
 	uint64_t repairs;  /* damaged caches that were replaced */
 };
 

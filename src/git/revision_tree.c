@@ -39,11 +39,9 @@ static bool check_limits(struct reader *r, const char *path, size_t len)
 	const struct git_source *limits = r->limits;
 	if (r->tree.count >= limits->max_files)
 		return error_set(r->err, ERROR_LIMIT, "%s: the revision holds more than %zu files (max_files)", path, limits->max_files);
-	if (len > limits->max_file_bytes)
-		return error_set(r->err, ERROR_LIMIT, "%s: %zu bytes pass the %zu of one file (max_file_bytes)", path, len,
-				 limits->max_file_bytes);
 	if (len > limits->max_bytes - r->tree.bytes)
-		return error_set(r->err, ERROR_LIMIT, "%s: with it the revision's files pass %zu bytes (max_bytes)", path, limits->max_bytes);
+		return error_set(r->err, ERROR_LIMIT, "%s: with it the revision's files pass %zu bytes (max_bytes)", path,
+				 limits->max_bytes);
 	return true;
 }
 
@@ -68,8 +66,14 @@ static bool read_blob(struct reader *r, const char *path, const git_tree_entry *
 	const git_oid *id = git_tree_entry_id(entry);
 	if (git_odb_read_header(&len, &type, r->odb, id) < 0)
 		return fail_damaged(r, path);
-	if (!check_limits(r, path, len))
+	const size_t max = r->limits->max_file_bytes;
+	AUTOFREE char *too_large = len <= max ? NULL : mem_printf("%zu bytes pass the %zu of one file (max_file_bytes)", len, max);
+	if (!check_limits(r, path, too_large != NULL ? strlen(too_large) : len))
 		return false;
+	if (too_large != NULL) {
+		add_file(r, path, too_large, strlen(too_large), (unsigned)git_tree_entry_filemode(entry), REVISION_TOO_LARGE);
+		return true;
+	}
 	git_odb_object *object = NULL;
 	if (git_odb_read(&object, r->odb, id) < 0)
 		return fail_damaged(r, path);
@@ -187,16 +191,15 @@ static int compare(const void *a, const void *b)
 bool revision_tree_read(struct repository *repository, const char *commit, const char *subdir, struct revision_tree *tree,
 			struct error *err)
 {
-	struct reader r = { .repository = repository,
-			    .limits = repository_source(repository),
-			    .repo = repository_handle(repository),
-			    .err = err };
+	struct reader r = {
+		.repository = repository, .limits = repository_source(repository), .repo = repository_handle(repository), .err = err
+	};
 	AUTOFREE char *prefix = clean_subdir(subdir);
 	if (!prefix)
 		return error_set(err, ERROR_INVALID, "%s: expected a directory inside the repository", subdir);
 	if (!r.repo || git_repository_odb(&r.odb, r.repo) < 0)
 		return fail_damaged(&r, "the repository");
-	snprintf(r.tree.commit, sizeof(r.tree.commit), "%s", commit);
+	(void)snprintf(r.tree.commit, sizeof(r.tree.commit), "%s", commit);
 	git_oid id;
 	bool ok = find_tree(&r, prefix, &id) && read_tree(&r, prefix, &id, 0);
 	git_odb_free(r.odb);

@@ -5,14 +5,18 @@
 #include "base/mem.h"
 #include "git/transport.h"
 
-#define TEXT(field) { #field, offsetof(struct git_source, field) }
+#define TEXT(field)                                        \
+	{                                                  \
+#field, offsetof(struct git_source, field) \
+	}
 
 static const struct {
 	const char *name;
 	size_t offset;
 } texts[] = {
-	TEXT(name),	  TEXT(url),	    TEXT(branch),     TEXT(tag),   TEXT(commit),  TEXT(user),	     TEXT(password),	TEXT(token_file),
-	TEXT(ca_file),	  TEXT(client_cert), TEXT(client_key), TEXT(proxy), TEXT(ssh_key), TEXT(known_hosts), TEXT(ssh_command),
+	TEXT(name),	  TEXT(url),	  TEXT(branch),	    TEXT(tag),	       TEXT(commit),
+	TEXT(user),	  TEXT(password), TEXT(token_file), TEXT(ca_file),     TEXT(client_cert),
+	TEXT(client_key), TEXT(proxy),	  TEXT(ssh_key),    TEXT(known_hosts), TEXT(ssh_command),
 };
 
 static const char **text_at(struct git_source *source, size_t i)

@@ -26,7 +26,7 @@ struct ssh_stream {
 	struct ssh_sub *sub;
 	pid_t pid;
 	int in, out, complaints; /* ours of the process's three ends; -1 once closed */
-	struct buf got;          /* read ahead while writing, from `at` on */
+	struct buf got;		 /* read ahead while writing, from `at` on */
 	size_t at;
 	struct buf complaint; /* what ssh said on standard error */
 };
@@ -60,11 +60,15 @@ static void read_complaints(struct ssh_stream *s)
 		drop(&s->complaints);
 }
 
-/* What it said, as one line of printable characters. */
+/* What it said, as one line of printable characters; of a long speech the last lines, which name the reason. */
 static void complaint_text(const struct ssh_stream *s, char *out, size_t size)
 {
-	size_t len = 0;
-	for (size_t i = 0; i < s->complaint.len && len < size - 1; i++) {
+	size_t len = 0, from = 0;
+	while (s->complaint.len - from >= size) {
+		const char *end = memchr(s->complaint.data + from, '\n', s->complaint.len - from - size / 2);
+		from = end != NULL ? (size_t)(end - s->complaint.data) + 1 : s->complaint.len - size + 1;
+	}
+	for (size_t i = from; i < s->complaint.len; i++) {
 		char c = s->complaint.data[i];
 		if (c == '\n' || c == '\r')
 			c = ' ';
@@ -343,7 +347,7 @@ static int stream_open(struct ssh_stream *s, const char *url)
 }
 
 static int ssh_action(git_smart_subtransport_stream **out, git_smart_subtransport *subtransport, const char *url,
-		       git_smart_service_t action)
+		      git_smart_service_t action)
 {
 	struct ssh_sub *sub = (struct ssh_sub *)subtransport;
 	if (action != GIT_SERVICE_UPLOADPACK_LS && action != GIT_SERVICE_UPLOADPACK)

@@ -55,7 +55,7 @@ int transfer_fail(struct transfer *transfer, enum error_kind kind, const char *f
 		char text[ERROR_MESSAGE_MAX];
 		va_list args;
 		va_start(args, format);
-		vsnprintf(text, sizeof(text), format, args);
+		(void)vsnprintf(text, sizeof(text), format, args);
 		va_end(args);
 		error_set(&transfer->err, kind, "%s", text);
 		git_error_set_str(GIT_ERROR_NET, text);
@@ -114,6 +114,6 @@ bool transport_fetches_by_id(const struct transfer *transfer)
 {
 	unsigned capabilities = 0;
 	git_transport *transport = transfer->transport;
-	return !transport || (transport->capabilities(&capabilities, transport) == 0 &&
-			      (capabilities & GIT_REMOTE_CAPABILITY_REACHABLE_OID));
+	return !transport ||
+	       (transport->capabilities(&capabilities, transport) == 0 && (capabilities & GIT_REMOTE_CAPABILITY_REACHABLE_OID));
 }

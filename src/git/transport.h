@@ -18,10 +18,10 @@
 struct transfer {
 	const struct git_source *source;
 	const atomic_bool *stop;
-	int64_t deadline_ms; /* on the monotonic clock */
+	int64_t deadline_ms;	  /* on the monotonic clock */
 	git_transport *transport; /* of the remote; NULL for a local repository */
-	size_t received;     /* bytes, all exchanges together */
-	struct error err;    /* the first failure's reason, if the network or the limits were it */
+	size_t received;	  /* bytes, all exchanges together */
+	struct error err;	  /* the first failure's reason, if the network or the limits were it */
 };
 
 enum transport_kind { TRANSPORT_LOCAL, TRANSPORT_HTTP, TRANSPORT_SSH, TRANSPORT_UNKNOWN };

@@ -20,13 +20,13 @@ struct http_header {
 };
 
 struct http_request {
-	const char *method;       /* "GET", ... */
-	const char *path;         /* absolute path with query, already encoded: "/api/v1/pods?limit=5" */
+	const char *method;	  /* "GET", ... */
+	const char *path;	  /* absolute path with query, already encoded: "/api/v1/pods?limit=5" */
 	const char *content_type; /* of the body, or NULL */
-	const char *accept;       /* or NULL for application/json */
-	const char *body;         /* or NULL; borrowed */
+	const char *accept;	  /* or NULL for application/json */
+	const char *body;	  /* or NULL; borrowed */
 	size_t body_len;
-	int64_t timeout_ms;       /* of the whole exchange; 0: 10,000. For a stream: of its opening */
+	int64_t timeout_ms;		   /* of the whole exchange; 0: 10,000. For a stream: of its opening */
 	const struct http_header *headers; /* further ones, header_count of them */
 	size_t header_count;
 };

@@ -19,11 +19,21 @@ static void global_init(void)
 	(void)curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+static void free_secret(char *text)
+{
+	if (text != NULL)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void http_credentials_free(struct http_credentials *credentials)
 {
 	free(credentials->bearer);
 	free(credentials->cert_pem);
 	free(credentials->key_pem);
+	free(credentials->access_key);
+	free_secret(credentials->secret_key);
+	free_secret(credentials->session_token);
 	*credentials = (struct http_credentials){ 0 };
 }
 
@@ -126,9 +136,13 @@ static bool add_header(struct http_exchange *exchange, const char *name, const c
 
 static bool add_headers(const struct http_curl *curl, const struct http_request *request, struct http_exchange *exchange, struct error *err)
 {
+	bool sign = curl->aws_sigv4 != NULL; /* libcurl signs headers that an empty value takes away */
 	if (!add_header(exchange, "Accept", request->accept != NULL ? request->accept : "application/json", err) ||
-	    !add_header(exchange, "Expect", "", err) ||
-	    !add_header(exchange, "Content-Type", request->content_type != NULL ? request->content_type : "", err))
+	    (!sign && !add_header(exchange, "Expect", "", err)) ||
+	    (!sign && !add_header(exchange, "Content-Type", request->content_type != NULL ? request->content_type : "", err)))
+		return false;
+	const char *session = exchange->credentials.session_token;
+	if (session != NULL && !add_header(exchange, "X-Amz-Security-Token", session, err))
 		return false;
 	if (curl->host_header != NULL && !add_header(exchange, "Host", curl->host_header, err))
 		return false;
@@ -213,21 +227,31 @@ static void set_way(const struct http_curl *curl, struct http_exchange *exchange
 		exchange->connect_to = curl_slist_append(NULL, curl->connect_to);
 		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, exchange->connect_to);
 	}
-	if (curl->user != NULL && exchange->credentials.bearer == NULL) {
+	if (curl->aws_sigv4 != NULL) {
+		curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, curl->aws_sigv4);
+		curl_easy_setopt(easy, CURLOPT_USERNAME, exchange->credentials.access_key);
+		curl_easy_setopt(easy, CURLOPT_PASSWORD, exchange->credentials.secret_key);
+	} else if (curl->user != NULL && exchange->credentials.bearer == NULL) {
 		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		curl_easy_setopt(easy, CURLOPT_USERNAME, curl->user);
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, curl->password != NULL ? curl->password : "");
 	}
 }
 
-static CURL *take_handle(struct http_curl *curl)
+static void close_handle(const struct http_handle *handle)
 {
-	CURL *easy = NULL;
+	curl_easy_cleanup(handle->easy);
+	curl_multi_cleanup(handle->multi);
+}
+
+static struct http_handle take_handle(struct http_curl *curl)
+{
+	struct http_handle handle = { 0 };
 	pthread_mutex_lock(&curl->lock);
 	if (curl->idle_count > 0)
-		easy = curl->idle[--curl->idle_count];
+		handle = curl->idle[--curl->idle_count];
 	pthread_mutex_unlock(&curl->lock);
-	return easy != NULL ? easy : curl_easy_init();
+	return handle.easy != NULL ? handle : (struct http_handle){ curl_easy_init(), curl_multi_init() };
 }
 
 bool http_exchange_prepare(struct http_curl *curl, const struct http_request *request, bool rejected, struct http_exchange *exchange,
@@ -242,8 +266,10 @@ bool http_exchange_prepare(struct http_curl *curl, const struct http_request *re
 	exchange->url = mem_printf("%s%s", curl->base, request->path);
 	if (!collect_credentials(curl, rejected, &exchange->credentials, err) || !add_headers(curl, request, exchange, err))
 		goto failed;
-	exchange->easy = take_handle(curl);
-	if (exchange->easy == NULL) {
+	const struct http_handle handle = take_handle(curl);
+	exchange->easy = handle.easy;
+	exchange->multi = handle.multi;
+	if (exchange->easy == NULL || exchange->multi == NULL) {
 		error_set(err, ERROR_TRANSIENT, "no libcurl handle");
 		goto failed;
 	}
@@ -251,7 +277,9 @@ bool http_exchange_prepare(struct http_curl *curl, const struct http_request *re
 	set_tls(curl, exchange);
 	set_method(exchange->easy, request);
 	curl_easy_setopt(exchange->easy, CURLOPT_HTTPHEADER, exchange->headers);
-	return true;
+	if (curl_multi_add_handle(exchange->multi, exchange->easy) == CURLM_OK)
+		return true;
+	error_set(err, ERROR_TRANSIENT, "no libcurl handle");
 failed:
 	http_exchange_end(curl, exchange, false);
 	return false;
@@ -259,17 +287,20 @@ failed:
 
 void http_exchange_end(struct http_curl *curl, struct http_exchange *exchange, bool reusable)
 {
-	if (exchange->easy != NULL) {
-		curl_easy_reset(exchange->easy); /* keeps the connection */
+	if (exchange->easy != NULL && exchange->multi != NULL) {
+		curl_multi_remove_handle(exchange->multi, exchange->easy);
+		curl_easy_reset(exchange->easy); /* the connection stays, with the other handle */
 		if (reusable) {
 			pthread_mutex_lock(&curl->lock);
-			if (curl->idle_count < HTTP_CURL_IDLE_MAX)
-				curl->idle[curl->idle_count++] = TAKE(exchange->easy);
+			if (curl->idle_count < HTTP_CURL_IDLE_MAX) {
+				curl->idle[curl->idle_count++] = (struct http_handle){ exchange->easy, exchange->multi };
+				exchange->easy = NULL;
+				exchange->multi = NULL;
+			}
 			pthread_mutex_unlock(&curl->lock);
 		}
-		if (exchange->easy != NULL)
-			curl_easy_cleanup(exchange->easy);
 	}
+	close_handle(&(struct http_handle){ exchange->easy, exchange->multi });
 	curl_slist_free_all(exchange->headers);
 	curl_slist_free_all(exchange->connect_to);
 	http_credentials_free(&exchange->credentials);
@@ -322,8 +353,10 @@ static bool exchange_once(struct http_curl *curl, const struct http_request *req
 	curl_easy_setopt(exchange.easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(exchange.easy, CURLOPT_WRITEDATA, &sink);
 	curl_easy_setopt(exchange.easy, CURLOPT_TIMEOUT_MS, (long)(request->timeout_ms > 0 ? request->timeout_ms : 10000));
-	CURLcode code = curl_easy_perform(exchange.easy);
-	bool good = code == CURLE_OK;
+	http_exchange_work(&exchange, 0);
+	while (!exchange.ended)
+		http_exchange_work(&exchange, INT64_MAX);
+	bool good = exchange.code == CURLE_OK;
 	if (good) {
 		long status = 0;
 		char *type = NULL;
@@ -337,10 +370,10 @@ static bool exchange_once(struct http_curl *curl, const struct http_request *req
 		if (after > 0)
 			response->retry_after_ms = (int64_t)(after > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : after) * 1000;
 	} else if (sink.passed_max) {
-		error_set(err, ERROR_LIMIT, "%s %s%s: the answer is larger than %zu bytes", request->method, curl->base,
-			  request->path, sink.max);
+		error_set(err, ERROR_LIMIT, "%s %s%s: the answer is larger than %zu bytes", request->method, curl->base, request->path,
+			  sink.max);
 	} else {
-		http_exchange_error(curl, request, &exchange, code, err);
+		http_exchange_error(curl, request, &exchange, exchange.code, err);
 	}
 	http_exchange_end(curl, &exchange, good);
 	return good;
@@ -431,6 +464,7 @@ bool http_curl_open(const struct http_curl_options *options, struct http **out, 
 	curl->proxy = mem_strdup(options->proxy);
 	curl->user = mem_strdup(options->user);
 	curl->password = mem_strdup(options->password);
+	curl->aws_sigv4 = mem_strdup(options->aws_sigv4);
 	curl->token = options->token_file == NULL ? mem_strdup(options->token) : NULL;
 	curl->token_file = mem_strdup(options->token_file);
 	curl->insecure = options->insecure;
@@ -453,24 +487,17 @@ bool http_curl_open(const struct http_curl_options *options, struct http **out, 
 	return true;
 }
 
-static void free_secret(char *text)
-{
-	if (text != NULL)
-		explicit_bzero(text, strlen(text));
-	free(text);
-}
-
 void http_curl_close(struct http *http)
 {
 	if (http == NULL)
 		return;
 	struct http_curl *curl = http->context;
 	for (size_t i = 0; i < curl->idle_count; i++)
-		curl_easy_cleanup(curl->idle[i]);
+		close_handle(&curl->idle[i]);
 	if (curl->credentials_free != NULL)
 		curl->credentials_free(curl->credentials_context);
 	char *const plain[] = { curl->base, curl->connect_to, curl->host_header, curl->unix_socket, curl->proxy,
-				curl->user, curl->ca, curl->cert, curl->token_file };
+				curl->user, curl->ca,	      curl->cert,	 curl->token_file,  curl->aws_sigv4 };
 	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
 		free(plain[i]);
 	free_secret(curl->password);

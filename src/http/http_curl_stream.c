@@ -11,14 +11,11 @@ enum { PROBLEM_MAX = 1 << 20 };
 struct http_stream {
 	struct http_curl *curl;
 	struct http_exchange exchange;
-	CURLM *multi;
 	struct buf pending; /* arrived, not yet handed on */
 	struct buf body;    /* the request's, which must live as long as the exchange */
 	char *method, *path;
-	bool answered;      /* the final headers are complete */
-	bool ended;
-	bool passed_max;    /* of pending */
-	CURLcode code;      /* once ended */
+	bool answered;	 /* the final headers are complete */
+	bool passed_max; /* of pending */
 };
 
 static size_t on_stream_body(char *data, size_t size, size_t count, void *context)
@@ -49,28 +46,6 @@ static size_t on_stream_header(char *data, size_t size, size_t count, void *cont
 	return len;
 }
 
-/* Lets libcurl work once; waits up to wait_ms beforehand. */
-static void stream_work(struct http_stream *stream, int64_t wait_ms)
-{
-	int running = 0, left = 0;
-	CURLMcode code = CURLM_OK;
-	if (wait_ms > 0)
-		code = curl_multi_poll(stream->multi, NULL, 0, (int)(wait_ms > 60000 ? 60000 : wait_ms), NULL);
-	if (code == CURLM_OK)
-		code = curl_multi_perform(stream->multi, &running);
-	if (code != CURLM_OK) {
-		stream->ended = true;
-		stream->code = CURLE_RECV_ERROR;
-		return;
-	}
-	for (CURLMsg *message; (message = curl_multi_info_read(stream->multi, &left)) != NULL;) {
-		if (message->msg == CURLMSG_DONE) {
-			stream->ended = true;
-			stream->code = message->data.result;
-		}
-	}
-}
-
 static int64_t mono_ms(void)
 {
 	const struct clock clock = clock_real();
@@ -83,7 +58,7 @@ static bool stream_error(const struct http_stream *stream, struct error *err)
 	if (stream->passed_max)
 		return error_set(err, ERROR_LIMIT, "%s %s%s: more than %zu bytes at once", request.method, stream->curl->base, request.path,
 				 stream->curl->max_body);
-	return http_exchange_error(stream->curl, &request, &stream->exchange, stream->code, err);
+	return http_exchange_error(stream->curl, &request, &stream->exchange, stream->exchange.code, err);
 }
 
 static bool stream_begin(struct http_stream *stream, const struct http_request *request, bool rejected, struct error *err)
@@ -100,26 +75,23 @@ static bool stream_begin(struct http_stream *stream, const struct http_request *
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, stream);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_stream_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, stream);
-	stream->multi = curl_multi_init();
-	if (stream->multi == NULL || curl_multi_add_handle(stream->multi, easy) != CURLM_OK)
-		return error_set(err, ERROR_TRANSIENT, "no libcurl handle for a stream");
 	const int64_t timeout = request->timeout_ms > 0 ? request->timeout_ms : 10000;
 	const int64_t until = mono_ms() + timeout;
-	stream_work(stream, 0);
-	while (!stream->answered && !stream->ended) {
+	http_exchange_work(&stream->exchange, 0);
+	while (!stream->answered && !stream->exchange.ended) {
 		int64_t left = until - mono_ms();
 		if (left <= 0) {
-			stream->code = CURLE_OPERATION_TIMEDOUT;
+			stream->exchange.code = CURLE_OPERATION_TIMEDOUT;
 			(void)snprintf(stream->exchange.problem, sizeof stream->exchange.problem, "no answer within %lld ms",
 				       (long long)timeout);
 			return stream_error(stream, err);
 		}
-		stream_work(stream, left);
+		http_exchange_work(&stream->exchange, left);
 	}
 	if (!stream->answered)
 		return stream_error(stream, err);
-	while (stream_status(stream) != 200 && !stream->ended && stream->pending.len < PROBLEM_MAX && mono_ms() < until)
-		stream_work(stream, until - mono_ms());
+	while (stream_status(stream) != 200 && !stream->exchange.ended && stream->pending.len < PROBLEM_MAX && mono_ms() < until)
+		http_exchange_work(&stream->exchange, until - mono_ms());
 	return true;
 }
 
@@ -153,30 +125,27 @@ struct http_stream *http_curl_stream_open(void *context, const struct http_reque
 
 bool http_curl_stream_read(struct http_stream *stream, struct buf *out, int64_t wait_ms, struct error *err)
 {
-	if (stream->pending.len == 0 && !stream->ended)
-		stream_work(stream, 0);
+	if (stream->pending.len == 0 && !stream->exchange.ended)
+		http_exchange_work(&stream->exchange, 0);
 	const int64_t until = mono_ms() + wait_ms;
-	for (int64_t left = wait_ms; stream->pending.len == 0 && !stream->ended && left > 0; left = until - mono_ms())
-		stream_work(stream, left);
+	for (int64_t left = wait_ms; stream->pending.len == 0 && !stream->exchange.ended && left > 0; left = until - mono_ms())
+		http_exchange_work(&stream->exchange, left);
 	if (stream->pending.len > 0) {
 		buf_append(out, stream->pending.data, stream->pending.len);
 		buf_clear(&stream->pending);
 		return true;
 	}
-	if (!stream->ended)
+	if (!stream->exchange.ended)
 		return true;
 	error_clear(err);
-	return stream->code == CURLE_OK ? false : stream_error(stream, err);
+	return stream->exchange.code == CURLE_OK ? false : stream_error(stream, err);
 }
 
 void http_curl_stream_close(struct http_stream *stream)
 {
 	if (stream == NULL)
 		return;
-	if (stream->multi != NULL && stream->exchange.easy != NULL)
-		curl_multi_remove_handle(stream->multi, stream->exchange.easy);
 	http_exchange_end(stream->curl, &stream->exchange, false);
-	curl_multi_cleanup(stream->multi);
 	buf_free(&stream->pending);
 	buf_free(&stream->body);
 	free(stream->method);

@@ -13,8 +13,8 @@ static const struct kube_resource events = { .api_version = "v1", .kind = "Event
 static char *event_name(const struct kube_event *event)
 {
 	struct sha256 *digest = sha256_begin();
-	const char *const parts[] = { event->api_version, event->kind,   event->ns,     event->name,
-				      event->uid,         event->reason, event->message, event->warning ? "w" : "n" };
+	const char *const parts[] = { event->api_version, event->kind,	 event->ns,	 event->name,
+				      event->uid,	  event->reason, event->message, event->warning ? "w" : "n" };
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		sha256_add_text(digest, parts[i]);
 	char hex[SHA256_HEX_MAX];

@@ -9,10 +9,10 @@
 
 struct kube_event {
 	const char *api_version, *kind, *ns, *name, *uid; /* of the involved object; ns NULL: cluster-wide, recorded in "default" */
-	bool warning;        /* else normal */
-	const char *reason;  /* CamelCase */
-	const char *message; /* cut to 1,024 bytes */
-	const char *component; /* NULL: "weir" */
+	bool warning;					  /* else normal */
+	const char *reason;				  /* CamelCase */
+	const char *message;				  /* cut to 1,024 bytes */
+	const char *component;				  /* NULL: "weir" */
 };
 
 /* Errors as in kube.h; a lost race with another recorder is not one. */

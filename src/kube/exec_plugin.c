@@ -20,12 +20,12 @@ extern char **environ;
 
 struct exec_plugin {
 	char *where, *api_version, *command, *hint;
-	char **argv, **envp; /* end with NULL; strings owned */
+	char **argv, **envp;  /* end with NULL; strings owned */
 	pthread_mutex_t lock; /* guards what follows */
 	struct http_credentials have;
 	bool valid;
 	int64_t expires_ms; /* wall clock, as the plugin tells it; 0: never */
-	int64_t run_ms;     /* monotonic, when it last ran */
+	int64_t run_ms;	    /* monotonic, when it last ran */
 };
 
 static void free_list(char **list)
@@ -264,7 +264,7 @@ static bool renew(struct exec_plugin *plugin, struct error *err)
 		return error_set(err, ERROR_FORBIDDEN, "%s: %s: status.expirationTimestamp %.60s is not a timestamp", plugin->where,
 				 plugin->command, expiry);
 	http_credentials_free(&plugin->have);
-	plugin->have = (struct http_credentials){ mem_strdup(token), mem_strdup(cert), mem_strdup(key) };
+	plugin->have = (struct http_credentials){ .bearer = mem_strdup(token), .cert_pem = mem_strdup(cert), .key_pem = mem_strdup(key) };
 	plugin->expires_ms = expires_ms;
 	plugin->valid = true;
 	return true;
@@ -284,8 +284,9 @@ bool exec_plugin_credentials(void *context, bool rejected, struct http_credentia
 		plugin->run_ms = mono_ms();
 	}
 	if (good)
-		*out = (struct http_credentials){ mem_strdup(plugin->have.bearer), mem_strdup(plugin->have.cert_pem),
-						  mem_strdup(plugin->have.key_pem) };
+		*out = (struct http_credentials){ .bearer = mem_strdup(plugin->have.bearer),
+						  .cert_pem = mem_strdup(plugin->have.cert_pem),
+						  .key_pem = mem_strdup(plugin->have.key_pem) };
 	pthread_mutex_unlock(&plugin->lock);
 	return good;
 }

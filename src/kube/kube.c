@@ -47,10 +47,21 @@ void kube_keep_managed_fields(struct kube *kube, bool keep)
 	kube->keep_managed_fields = keep;
 }
 
+/* Of managedFields only stays who wrote the status and when. */
 void kube_trim(const struct kube *kube, struct node *object)
 {
 	struct node *metadata = node_get(object, "metadata");
-	if (!kube->keep_managed_fields && metadata != NULL)
+	struct node *fields = node_get(metadata, "managedFields");
+	if (kube->keep_managed_fields || fields == NULL)
+		return;
+	for (size_t i = node_count(fields); i-- > 0;) {
+		struct node *f = node_at(fields, i);
+		if (!str_eq(node_text(node_get(f, "subresource")), "status"))
+			node_remove_at(fields, i);
+		else
+			(void)node_remove(f, "fieldsV1");
+	}
+	if (node_count(fields) == 0)
 		node_remove(metadata, "managedFields");
 }
 
@@ -131,6 +142,8 @@ static bool exchange(struct kube *kube, const struct kube_call *call, struct htt
 
 bool kube_call(struct kube *kube, const struct kube_call *call, struct doc **out, struct error *err)
 {
+	if (kube->cache != NULL && strcmp(call->method, "GET") != 0)
+		return error_set(err, ERROR_BUG, "%s: on the strength of what may be behind the cluster", call->what);
 	AUTORESPONSE answer = { 0 };
 	if (!exchange(kube, call, &answer, err))
 		return false;
@@ -175,6 +188,9 @@ bool kube_get(struct kube *kube, const struct kube_resource *resource, const cha
 	AUTOBUF path = BUF_INIT, what = BUF_INIT;
 	if (!put_object(&path, &what, "get", resource, ns, name, NULL, err))
 		return false;
+	enum cache_answer known = kube->cache == NULL ? CACHE_ASK : kube_cache_find(kube->cache, resource, ns, name, out);
+	if (known != CACHE_ASK)
+		return known == CACHE_FOUND || error_set(err, ERROR_NOT_FOUND, "%s: it is not there", buf_text(&what));
 	struct kube_call call = { .method = "GET", .path = buf_text(&path), .what = buf_text(&what) };
 	return call_object(kube, &call, NULL, out, err);
 }

@@ -3,7 +3,7 @@
  *
  * A `struct kube` borrows a `struct http` (kubeconfig.h makes the real one, the simulator one in memory) and owns the discovery cache. It
  * never retries and never waits: every call is one bounded exchange (a list: one for each page) and the error kind says what the
- * caller may do. managedFields are dropped on arrival. Safe for several threads. Called by `sync`, `agent` and `cli`.
+ * caller may do. Of managedFields only the entries of the status stay, without their fields. Safe for several threads. Called by `sync`, `agent` and `cli`.
  *
  * Errors: 404 NOT_FOUND, 409 CONFLICT (the message says AlreadyExists or Conflict), 410 EXPIRED, 401 and 403 FORBIDDEN, 400, 415 and 422
  * INVALID, 413 LIMIT, 429 and 503 TRANSIENT (with retry_after_ms), other 5xx TRANSIENT for reads and dry runs and UNKNOWN_OUTCOME for
@@ -26,7 +26,7 @@ struct kube;
 struct kube_resource {
 	const char *api_version; /* "apps/v1" */
 	const char *kind;
-	const char *plural;      /* as in URLs */
+	const char *plural; /* as in URLs */
 	bool namespaced, has_status;
 };
 
@@ -34,7 +34,7 @@ struct kube *kube_new(const struct http *http);
 /* Acts as another user; groups is NULL or ends with NULL. Both are copied. */
 struct kube *kube_new_as(const struct http *http, const char *user, const char *const *groups);
 void kube_free(struct kube *kube); /* NULL is fine */
-/* Whether metadata.managedFields stay in what calls return; set before threads share it. Off at first. */
+/* Whether metadata.managedFields stay whole in what calls return; set before threads share it. Off at first. */
 void kube_keep_managed_fields(struct kube *kube, bool keep);
 
 /* ---- discovery ---- */
@@ -81,7 +81,7 @@ bool kube_patch(struct kube *kube, const struct kube_resource *resource, const c
 
 struct kube_apply_options {
 	const char *field_manager; /* NULL: "weir" */
-	bool force;                /* take fields that other managers own */
+	bool force;		   /* take fields that other managers own */
 	bool dry_run;
 	const char *subresource;      /* or NULL */
 	const char *field_validation; /* "Strict", "Warn", "Ignore"; NULL: as the server likes */
@@ -91,9 +91,9 @@ bool kube_apply(struct kube *kube, const struct kube_resource *resource, const c
 		const struct kube_apply_options *options, struct doc **out, struct error *err);
 
 struct kube_delete_options {
-	const char *propagation;           /* "Background", "Foreground", "Orphan" or NULL */
+	const char *propagation;	    /* "Background", "Foreground", "Orphan" or NULL */
 	const char *uid, *resource_version; /* preconditions, or NULL */
-	int64_t grace_seconds;             /* negative: the object's own */
+	int64_t grace_seconds;		    /* negative: the object's own */
 	bool dry_run;
 };
 /* options may be NULL: no preconditions, the object's own grace period. */

@@ -17,6 +17,7 @@ struct kube {
 	bool keep_managed_fields;
 	pthread_mutex_t lock; /* guards known */
 	struct kube_known *known;
+	struct kube_cache *cache; /* of a reader (cache.h): what it can tell is not asked for, and nothing is written; else NULL */
 };
 
 struct kube_call {
@@ -24,15 +25,14 @@ struct kube_call {
 	const char *content_type, *body;
 	size_t body_len;
 	int64_t timeout_ms;
-	bool harmless; /* a dry run: a failure leaves nothing in doubt */
+	bool harmless;	  /* a dry run: a failure leaves nothing in doubt */
 	const char *what; /* for messages, e.g. "apply Deployment a/b"; NULL: method and path */
 };
 
 /* One exchange; *out (may be NULL) gets the parsed answer, as it came. */
 bool kube_call(struct kube *kube, const struct kube_call *call, struct doc **out, struct error *err);
 /* Turns an answer that is no success into an error. */
-bool kube_status_error(const struct kube_call *call, int status, const char *body, size_t len, int64_t retry_after_ms,
-		       struct error *err);
+bool kube_status_error(const struct kube_call *call, int status, const char *body, size_t len, int64_t retry_after_ms, struct error *err);
 /* Error for an "ERROR" event of a watch, whose object is a Status. */
 bool kube_event_error(const struct node *status, struct error *err);
 /* The request with this kube's identity added to *headers, which the caller frees. */
@@ -53,5 +53,13 @@ enum { KUBE_LIST_TIMEOUT_MS = 30000 };
 extern const struct doc_limits kube_doc_limits;
 
 void kube_known_free(struct kube_known *known);
+
+/* What a reader's cache says. CACHE_ASK: only the server can tell. */
+enum cache_answer { CACHE_ASK, CACHE_FOUND, CACHE_ABSENT };
+enum cache_answer kube_cache_find(struct kube_cache *cache, const struct kube_resource *resource, const char *ns, const char *name,
+				  struct doc **out);
+/* CACHE_FOUND also for an empty list. */
+enum cache_answer kube_cache_select(struct kube_cache *cache, const struct kube_resource *resource, const char *ns, const char *selector,
+				    struct doc **out);
 
 #endif

@@ -15,16 +15,16 @@
 #include "http/http.h"
 
 struct kubeconfig_options {
-	const char *file;    /* NULL: $KUBECONFIG, else the service account where there is one, else ~/.kube/config */
-	const char *context; /* NULL: the current one */
+	const char *file;		 /* NULL: $KUBECONFIG, else the service account where there is one, else ~/.kube/config */
+	const char *context;		 /* NULL: the current one */
 	const char *service_account_dir; /* NULL: where the kubelet mounts it */
 };
 
 struct kube_access {
 	struct http *http; /* owned */
-	char *ns;          /* the default namespace, owned, never NULL after success */
-	char *server;      /* for messages, owned */
-	char *context;     /* its name, or "in-cluster"; owned */
+	char *ns;	   /* the default namespace, owned, never NULL after success */
+	char *server;	   /* for messages, owned */
+	char *context;	   /* its name, or "in-cluster"; owned */
 };
 
 /* options may be NULL. Errors name file and field: ERROR_INVALID, ERROR_NOT_FOUND (no configuration at all), ERROR_UNSUPPORTED. */

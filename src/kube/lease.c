@@ -17,12 +17,12 @@ struct lease {
 	char *ns, *name, *identity;
 	int term_s;
 	bool held;
-	bool tried;          /* we have written our name at least once: it may be there although we never heard so */
-	int64_t renewed_ms;  /* monotonic, when the last successful renewal began */
-	int64_t term;        /* transitions, while held */
+	bool tried;			  /* we have written our name at least once: it may be there although we never heard so */
+	int64_t renewed_ms;		  /* monotonic, when the last successful renewal began */
+	int64_t term;			  /* transitions, while held */
 	char *holder, *version, *renewed; /* as last seen */
 	bool seen;
-	int64_t changed_ms;  /* monotonic, when we saw that change */
+	int64_t changed_ms; /* monotonic, when we saw that change */
 };
 
 struct lease *lease_new(struct kube *kube, const char *ns, const char *name, const char *identity, int term_seconds)
@@ -78,8 +78,8 @@ static bool observe(struct lease *lease, const struct node *object, int64_t now_
 	const char *holder = node_text_or(node_find(object, "spec/holderIdentity"), "");
 	const char *version = node_text_or(node_find(object, "metadata/resourceVersion"), "");
 	const char *renewed = node_text_or(node_find(object, "spec/renewTime"), "");
-	bool changed = !lease->seen || !str_eq(lease->holder, holder) || !str_eq(lease->version, version) ||
-		       !str_eq(lease->renewed, renewed);
+	bool changed =
+		!lease->seen || !str_eq(lease->holder, holder) || !str_eq(lease->version, version) || !str_eq(lease->renewed, renewed);
 	if (changed) {
 		lease->seen = true;
 		lease->changed_ms = now_mono_ms;

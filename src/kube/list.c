@@ -22,8 +22,8 @@ static bool read_page(const struct pages *pages, const char *token, struct doc *
 		kube_put_query(&path, "labelSelector", pages->selector);
 	if (token != NULL)
 		kube_put_query(&path, "continue", token);
-	AUTOFREE char *what = mem_printf("list %s%s%s", pages->resource->plural, pages->ns != NULL ? " in " : "",
-					 pages->ns != NULL ? pages->ns : "");
+	AUTOFREE char *what =
+		mem_printf("list %s%s%s", pages->resource->plural, pages->ns != NULL ? " in " : "", pages->ns != NULL ? pages->ns : "");
 	const struct kube_call call = { .method = "GET", .path = buf_text(&path), .what = what, .timeout_ms = KUBE_LIST_TIMEOUT_MS };
 	return kube_call(pages->kube, &call, page, err);
 }
@@ -118,6 +118,12 @@ bool kube_list(struct kube *kube, const struct kube_resource *resource, const ch
 	       char **resource_version, struct error *err)
 {
 	struct merging merging = { 0 };
+	AUTODOC *unwanted = NULL;
+	if (out == NULL)
+		out = &unwanted;
+	if (kube->cache != NULL && resource_version == NULL &&
+	    kube_cache_select(kube->cache, resource, ns, label_selector, out) == CACHE_FOUND)
+		return true;
 	if (!kube_list_each(kube, resource, ns, label_selector, merge_item, &merging, resource_version, err)) {
 		doc_free(merging.doc);
 		return false;

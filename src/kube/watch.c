@@ -10,7 +10,7 @@ enum { LINE_MAX_BYTES = 16 << 20, WATCH_SECONDS = 290, FIRST_SLOTS = 64 };
 
 /* What is kept of an object. */
 struct seen {
-	struct seen *next; /* in its slot */
+	struct seen *next;   /* in its slot */
 	unsigned generation; /* of the last list that had it */
 	char *ns, *name, *uid;
 };
@@ -21,10 +21,11 @@ struct kube_watch {
 	char *api_version, *kind, *plural, *ns, *selector;
 	char *resource_version; /* NULL: list first */
 	struct http_stream *stream;
-	struct buf pending;     /* the beginning of a line */
-	bool heard;             /* the present stream has said something */
+	struct buf pending; /* the beginning of a line */
+	bool heard;	    /* the present stream has said something */
+	uint64_t words;	    /* of all streams and lists */
 	unsigned generation;
-	struct seen **slots;    /* slot_count of them, a power of two */
+	struct seen **slots; /* slot_count of them, a power of two */
 	size_t slot_count, count;
 	kube_watch_fn *on_event; /* of the present step */
 	void *context;
@@ -84,6 +85,11 @@ void kube_watch_free(struct kube_watch *watch)
 	free(watch->resource_version);
 	buf_free(&watch->pending);
 	free(watch);
+}
+
+uint64_t kube_watch_heard(const struct kube_watch *watch)
+{
+	return watch->words;
 }
 
 size_t kube_watch_count(const struct kube_watch *watch)
@@ -216,12 +222,12 @@ static bool list_step(struct kube_watch *watch, struct error *err)
 		}
 	}
 	watch->resource_version = version;
+	watch->words++;
 	watch->on_event(watch->context, KUBE_WATCH_SYNCED, NULL);
 	return true;
 }
 
-/* The version we know is no longer served: the next step lists. */
-static void start_over(struct kube_watch *watch)
+void kube_watch_start_over(struct kube_watch *watch)
 {
 	close_stream(watch);
 	free(TAKE(watch->resource_version));
@@ -281,6 +287,7 @@ static bool on_line(struct kube_watch *watch, const char *line, size_t len, stru
 		return error_wrap(err, "watch %s", watch->plural);
 	}
 	watch->heard = true;
+	watch->words++;
 	kube_trim(watch->kube, object);
 	if (strcmp(type, "ADDED") == 0 || strcmp(type, "MODIFIED") == 0)
 		present(watch, object);
@@ -344,7 +351,7 @@ bool kube_watch_step(struct kube_watch *watch, int64_t wait_ms, kube_watch_fn *o
 		return true;
 	close_stream(watch);
 	if (why.kind == ERROR_EXPIRED) {
-		start_over(watch);
+		kube_watch_start_over(watch);
 		return true;
 	}
 	error_copy(err, &why);

@@ -29,6 +29,10 @@ void kube_watch_free(struct kube_watch *watch); /* NULL is fine */
  * nothing is lost, step again after a pause; kinds as in kube.h, a watch that broke is ERROR_TRANSIENT.
  */
 bool kube_watch_step(struct kube_watch *watch, int64_t wait_ms, kube_watch_fn *on_event, void *context, struct error *err);
+/* How often the server has said something: a list, an event, a bookmark. */
+uint64_t kube_watch_heard(const struct kube_watch *watch);
+/* The next step lists anew, e.g. because the server was silent for too long. */
+void kube_watch_start_over(struct kube_watch *watch);
 /* Objects known now. */
 size_t kube_watch_count(const struct kube_watch *watch);
 

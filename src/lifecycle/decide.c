@@ -57,6 +57,7 @@ struct policy policy_default(void)
 				.start_deadline_ms = 300000,
 				.crash_restarts = 2, .job_restarts = 5,
 				.savepoint_timeout_ms = 600000,
+				.snapshot_wait_ms = 120000,
 				.delete_deadline_ms = 600000,
 				.interval_ms = 15000,
 				.poll_ms = 500 };
@@ -122,7 +123,9 @@ static void read_spec(struct turn *t)
 	t->mode_given = mode != NULL;
 	t->mode = str_eq(mode, "savepoint") ? MODE_SAVEPOINT : str_eq(mode, "last-state") ? MODE_LAST_STATE : MODE_STATELESS;
 	/* An absent upgradeMode is the peer's `stateless`, which here is no consent to lose state that exists. */
-	if (!t->mode_given && t->ledger->had_checkpoint)
+	if (!t->mode_given && t->in->policy->peer_defaults)
+		t->mode_given = true;
+	else if (!t->mode_given && t->ledger->had_checkpoint)
 		t->mode = MODE_SAVEPOINT;
 }
 
@@ -130,7 +133,7 @@ static void choose_target(struct turn *t)
 {
 	struct ledger *l = t->ledger;
 	const char *retry = decide_annotation(t->in->resource, "weir.dev/retry");
-	if (retry != NULL && strcmp(retry, l->spent_retry) != 0) {
+	if (retry != NULL && strcmp(retry, l->spent_retry) != 0 && ledger_quarantined(l, t->in->digest) != NULL) {
 		LEDGER_SET(l->spent_retry, retry);
 		ledger_drop_quarantine(l, t->in->digest);
 		decision_reason(t->out, "weir.dev/retry: %s lifts the quarantine of this content", retry);
@@ -183,9 +186,15 @@ static void note_recreation(struct turn *t)
 
 static void finish_deletion(struct turn *t)
 {
+	if (t->subject == SUBJECT_SESSION_JOB && t->ledger->launch_count > 0 && t->in->seen->jm == SEEN_UNKNOWN)
+		t->out->effect = EFFECT_REMOVE_FINALIZER; /* its last launch has ended */
 	if (cluster_unseen(t))
 		return;
-	if (t->in->seen->jm == SEEN_PRESENT) {
+	if (t->subject == SUBJECT_SESSION && t->in->session->job_count > 0) {
+		wait_for(t, "FlinkSessionJobs still name this session cluster");
+		return;
+	}
+	if (t->subject == SUBJECT_SESSION_JOB ? place_taken(t) : t->in->seen->jm == SEEN_PRESENT) {
 		turn_op(t, OP_REMOVE, "delete");
 		return;
 	}
@@ -197,13 +206,67 @@ static void finish_deletion(struct turn *t)
 	decision_reason(t->out, "everything is gone, the ledger is kept");
 }
 
-static bool has_finalizer(const struct node *resource)
+const char *subject_finalizer(enum subject subject)
+{
+	return subject == SUBJECT_SESSION_JOB ? "flinksessionjobs.flink.apache.org/finalizer"
+					      : "flinkdeployments.flink.apache.org/finalizer";
+}
+
+bool subject_held(const struct node *resource, enum subject subject)
 {
 	const struct node *list = node_find(resource, "metadata/finalizers");
 	for (size_t i = 0; i < node_count(list); i++)
-		if (str_eq(node_text(node_at(list, i)), "flinkdeployments.flink.apache.org/finalizer"))
+		if (str_eq(node_text(node_at(list, i)), subject_finalizer(subject)))
 			return true;
 	return false;
+}
+
+static bool restart_asked(const struct turn *t)
+{
+	const char *asked = decide_annotation(t->in->resource, "weir.dev/restart");
+	return asked != NULL && strcmp(asked, t->ledger->spent_restart) != 0;
+}
+
+/* A submission that was refused, with no other version to go back to, is tried again, but not at once. */
+static bool refusal_waited(const struct turn *t, const struct ledger_launch *live)
+{
+	return t->in->now_ms - live->submitted_at > t->in->policy->start_deadline_ms;
+}
+
+/* No operation is open: does what should run, run? live is NULL if nothing does. */
+static void decide_live(struct turn *t, const struct ledger_launch *live)
+{
+	if (t->deleting) {
+		if (live != NULL)
+			stop_begin(t, "delete");
+		else
+			finish_deletion(t);
+		return;
+	}
+	if (t->subject == SUBJECT_SESSION_JOB && live != NULL && t->in->session->draining) {
+		decision_reason(t->out, "the session cluster goes down: its jobs stop with their state first");
+		stop_begin(t, "cluster");
+		return;
+	}
+	if (t->target == TARGET_NOTHING) {
+		if (live != NULL && str_eq(node_find_text(t->spec, "job/state"), "suspended"))
+			stop_begin(t, "suspend");
+		else if (live != NULL)
+			watch_launch(t);
+		return;
+	}
+	if (live == NULL) {
+		launch_begin(t);
+	} else if (strcmp(live->digest, t->target_digest) != 0) {
+		decision_reason(t->out, "the content changed from %.12s to %.12s", live->digest, t->target_digest);
+		if (!adjust_begin(t))
+			stop_begin(t, t->target == TARGET_STABLE ? "rollback" : "upgrade");
+	} else if (restart_asked(t)) {
+		decision_reason(t->out, "weir.dev/restart asks for a restart");
+		stop_begin(t, "restart");
+	} else {
+		watch_launch(t);
+	}
 }
 
 static void decide_action(struct turn *t)
@@ -219,73 +282,73 @@ static void decide_action(struct turn *t)
 	case OP_LAUNCH:
 		launch_continue(t);
 		return;
+	case OP_ADJUST:
+		adjust_continue(t);
+		return;
+	case OP_DRAIN:
+		drain_continue(t);
+		return;
 	case OP_NONE:
 		break;
 	}
 	const struct ledger_launch *live = ledger_live(l);
 	if (live != NULL && t->in->seen->jm == SEEN_ABSENT && !cluster_unseen(t)) {
-		recover_lost_jobmanager(t);
+		if (live->refused[0] != '\0' && !refusal_waited(t, live))
+			decide_live(t, live);
+		else if (t->subject != SUBJECT_SESSION_JOB || live->refused[0] != '\0' || session_job_lost(t))
+			recover_lost_jobmanager(t);
 		return;
 	}
-	if (t->deleting) {
-		if (live != NULL)
-			stop_begin(t, "delete");
-		else
-			finish_deletion(t);
-		return;
-	}
-	if (t->target == TARGET_NOTHING) {
-		if (live != NULL && str_eq(node_find_text(t->spec, "job/state"), "suspended"))
-			stop_begin(t, "suspend");
-		else if (live != NULL)
-			watch_launch(t);
-		return;
-	}
-	if (live == NULL) {
-		launch_begin(t);
-	} else if (strcmp(live->digest, t->target_digest) != 0) {
-		decision_reason(t->out, "the content changed from %.12s to %.12s", live->digest, t->target_digest);
-		stop_begin(t, t->target == TARGET_STABLE ? "rollback" : "upgrade");
-	} else {
-		watch_launch(t);
-	}
+	if (t->subject == SUBJECT_SESSION_JOB)
+		l->missing_at = 0;
+	decide_live(t, live);
+}
+
+static void note_change(struct turn *t)
+{
+	t->out->ledger_changed = !ledger_equal(t->in->ledger, &t->out->ledger);
+}
+
+/* Nothing is done; the status gets no more than a condition, since it is another one's. */
+static void foreign_controller(struct turn *t)
+{
+	char why[200];
+	(void)snprintf(why, sizeof why, "ForeignController: %.60s wrote this status; `weir adopt` takes the resource over",
+		       t->ledger->foreign[0] == '\0' ? "another controller" : t->ledger->foreign);
+	decision_reason(t->out, "%s", why);
+	status_foreign(t, why + strlen("ForeignController: "));
 }
 
 void decide(const struct decide_input *in, struct decision *out)
 {
 	*out = (struct decision){ .effect = EFFECT_NONE, .next_ms = in->policy->interval_ms };
 	ledger_copy(&out->ledger, in->ledger);
-	struct turn t = { .in = in, .out = out, .ledger = &out->ledger, .spec = node_get(in->resource, "spec") };
+	struct turn t = { .in = in, .subject = in->subject, .out = out, .ledger = &out->ledger, .spec = node_get(in->resource, "spec") };
 	t.deleting = node_find(in->resource, "metadata/deletionTimestamp") != NULL;
 	out->ledger.stuck[0] = '\0';
 
-	bool foreign = in->ledger->uid[0] == '\0' && node_find(in->resource, "status/reconciliationStatus/lastReconciledSpec") != NULL &&
-		       !str_eq(decide_annotation(in->resource, "weir.dev/managed"), "true");
-	if (foreign) {
-		LEDGER_SET(out->ledger.stuck,
-			   "ForeignController: another controller wrote this status; set weir.dev/managed: \"true\" to adopt it");
-		decision_reason(out, "%s", out->ledger.stuck);
-		decision_event(out, true, "ForeignController", "%s", out->ledger.stuck);
+	if (!takeover_allowed(&t)) {
+		foreign_controller(&t);
+		note_change(&t);
 		return;
 	}
-	if (!t.deleting && !has_finalizer(in->resource)) {
+	if (!t.deleting && !subject_held(in->resource, in->subject)) {
 		out->effect = EFFECT_ADD_FINALIZER;
 		out->next_ms = 0;
 		return;
 	}
-	if (t.deleting && !has_finalizer(in->resource))
+	if (t.deleting && !subject_held(in->resource, in->subject))
 		return;
 	note_recreation(&t);
 	read_spec(&t);
+	rollback_by_hand(&t);
 	choose_target(&t);
-	decide_action(&t);
+	if (takeover_move(&t) && takeover_adopt(&t))
+		decide_action(&t);
+	snapshot_step(&t);
 	status_build(&t);
 
-	AUTOBUF before = BUF_INIT;
-	AUTOBUF after = BUF_INIT;
-	ledger_write(in->ledger, &before);
-	ledger_write(&out->ledger, &after);
-	out->ledger_changed = strcmp(buf_text(&before), buf_text(&after)) != 0;
+	note_change(&t);
 	if (out->ledger_changed || out->effect != EFFECT_NONE || out->ledger.op.kind != OP_NONE)
 		out->next_ms = in->policy->poll_ms;
 }

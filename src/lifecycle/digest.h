@@ -9,7 +9,7 @@
 /*
  * SHA-256 (hex) over everything in a FlinkDeployment spec whose change restarts the job, in a canonical form: fields and configuration
  * keys that the peer's diff ignores, and job.state, do not count. `references` is a text that stands for what the spec refers to
- * (ConfigMaps, Secrets, defaults), or NULL.
+ * (ConfigMaps and Secrets): the resource's annotation weir.dev/references, which the sync writes; NULL or "" for nothing.
  */
 void spec_digest(const struct node *spec, const char *references, char out[65]);
 

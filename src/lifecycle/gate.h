@@ -22,7 +22,6 @@ struct gate_input {
 	int64_t pod_exit;         /* PREFLIGHT_DONE: exit code */
 	const char *pod_message;
 	int64_t pod_age_ms;
-	bool digest_live;         /* content unchanged: nothing to check */
 };
 
 struct gate_output {

@@ -11,6 +11,7 @@ enum target_kind { TARGET_NOTHING, TARGET_SPEC, TARGET_STABLE };
 
 struct turn {
 	const struct decide_input *in;
+	enum subject subject; /* in->subject */
 	struct decision *out;
 	struct ledger *ledger; /* &out->ledger */
 	const struct node *spec;
@@ -25,9 +26,16 @@ struct turn {
 void stop_begin(struct turn *t, const char *reason);
 void stop_continue(struct turn *t);   /* op OP_STOP */
 void remove_continue(struct turn *t); /* op OP_REMOVE */
+/* Was the state looked for and surely not found? Then the turn waits for a choice. */
+bool state_absent(struct turn *t, const struct ledger_restore *state);
+void remove_begin(struct turn *t, const char *reason, bool keep_ha);
+/* Nothing can be done now; `why` goes into the status, too. */
+void wait_for(struct turn *t, const char *why);
 /* launch.c */
 void launch_begin(struct turn *t);
 void launch_continue(struct turn *t); /* op OP_LAUNCH */
+/* Where a new savepointRedeployNonce wants the job to start from; NULL if none is asked for. */
+const char *redeploy_path(const struct turn *t);
 /* watch.c: a launch that should be as it is: progress, stability, failure. */
 void watch_launch(struct turn *t);
 /* rollback.c */
@@ -43,8 +51,46 @@ void recover_lost_jobmanager(struct turn *t);
 bool cluster_unseen(const struct turn *t); /* some part of it is unknown */
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size);
 void rollback_begin(struct turn *t, const char *why);
+void rollback_by_hand(struct turn *t); /* weir.dev/rollback: makes an earlier stable launch the target */
+/* session.c: session clusters and session jobs. */
+void drain_begin(struct turn *t, const char *reason); /* a session cluster goes down once its jobs are stopped with their state */
+void drain_continue(struct turn *t);                  /* op OP_DRAIN */
+/* Op OP_REMOVE of a session job: the cluster stays, the job has to end. True once it has. */
+bool session_job_gone(struct turn *t);
+/* Is a session job that its cluster does not list really lost, and not merely being recovered? */
+bool session_job_lost(struct turn *t);
+/* Is something of an earlier launch still running? */
+bool place_taken(const struct turn *t);
+/* Op OP_LAUNCH of a session job that its cluster does not list. */
+void submit_continue(struct turn *t, struct ledger_launch *launch, bool wanted);
+const char *plain_path(const char *path); /* stop.c: to compare paths by */
+/* snapshot.c */
+void snapshot_step(struct turn *t); /* after everything else was decided: takes the turn only if that did nothing */
+/* Is a snapshot open that a stop waits for? Says so then. */
+bool snapshot_holds_stop(struct turn *t);
+/* A snapshot was made: it becomes a record. */
+struct ledger_record *snapshot_note(struct turn *t, enum snapshot_kind kind, const char *path, const char *type, const char *format);
+/* snapshot_cleanup.c: one step of disposing of what is old. */
+void cleanup_step(struct turn *t);
+void cleanup_records(struct turn *t); /* what is only to be forgotten, or only a resource */
+/* snapshot_status.c: status.jobStatus' savepointInfo and checkpointInfo; the nonces that were handled into a lastReconciledSpec. */
+void snapshot_status(const struct turn *t, struct doc *doc, struct node *job_status);
+void snapshot_put_nonces(const struct ledger *l, struct doc *doc, struct node *spec);
+/* adjust.c: can the change be made while the job runs? Then it has been begun; the fields are among the reasons. */
+bool adjust_begin(struct turn *t);
+void adjust_continue(struct turn *t); /* op OP_ADJUST */
+/* health.c: does a stable job have to be restarted? Then it has been begun. */
+bool health_restart(struct turn *t);
+/* takeover.c */
+bool takeover_allowed(struct turn *t); /* false: another controller wrote the status, and nobody said that Weir takes over */
+/* False: this turn is over, it waits or has adopted. */
+bool takeover_move(struct turn *t);
+bool takeover_adopt(struct turn *t);
+void adopt_cluster(struct turn *t); /* a cluster that another operator made gets the marks of its launch */
 /* status.c */
 void status_build(struct turn *t);
+/* The status as it is, with condition ForeignController. */
+void status_foreign(struct turn *t, const char *why);
 
 void turn_op(struct turn *t, enum op_kind kind, const char *reason);
 

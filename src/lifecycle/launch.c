@@ -64,12 +64,48 @@ static bool consents_to_empty(const struct turn *t)
 	return doc != NULL && str_eq(node_find_text(doc_root(doc), "job/upgradeMode"), "stateless");
 }
 
+const char *redeploy_path(const struct turn *t)
+{
+	const char *nonce = node_find_text(t->spec, "job/savepointRedeployNonce");
+	const char *path = node_find_text(t->spec, "job/initialSavepointPath");
+	bool asked = t->target == TARGET_SPEC && nonce != NULL && strcmp(nonce, t->ledger->spent_redeploy) != 0;
+	return asked && t->ledger->launch_count > 0 && path != NULL && *path != '\0' && strlen(path) < LEDGER_PATH ? path : NULL;
+}
+
+/* weir.dev/allow-empty: <digest>: one-shot consent to start this very content without state. */
+static bool empty_allowed(struct turn *t)
+{
+	const char *digest = decide_annotation(t->in->resource, "weir.dev/allow-empty");
+	if (digest == NULL || t->target != TARGET_SPEC || strcmp(digest, t->in->digest) != 0 || strcmp(digest, t->ledger->spent_empty) == 0)
+		return false;
+	LEDGER_SET(t->ledger->spent_empty, digest);
+	decision_reason(t->out, "weir.dev/allow-empty lets this content start without state");
+	return true;
+}
+
 static bool choose_state(struct turn *t, struct ledger_restore *out)
 {
 	struct ledger *l = t->ledger;
+	const char *redeploy = redeploy_path(t);
 	if (choice_made(t, out))
 		return true;
-	if (l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint) {
+	if (l->rewind[0] != '\0' && t->target == TARGET_STABLE) {
+		*out = (struct ledger_restore){ .kind = RESTORE_PATH };
+		LEDGER_SET(out->path, l->rewind);
+		decision_reason(t->out, "rolled back by hand, with the state %s", l->rewind);
+		return true;
+	}
+	if (redeploy != NULL) {
+		*out = (struct ledger_restore){ .kind = RESTORE_PATH };
+		LEDGER_SET(out->path, redeploy);
+		decision_reason(t->out, "savepointRedeployNonce: from initialSavepointPath %s", redeploy);
+		return true;
+	}
+	if (l->had_checkpoint && empty_allowed(t)) {
+		*out = (struct ledger_restore){ .kind = RESTORE_EMPTY };
+		return true;
+	}
+	if (l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint && (l->next.path[0] != '\0' || !consents_to_empty(t))) {
 		if (l->next.path[0] == '\0') {
 			LEDGER_SET(l->stuck, "StateChoiceRequired: the HA metadata vanished and no checkpoint path is known; set "
 					     "weir.dev/restore-from: path:<uri>");
@@ -83,7 +119,8 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 	if (l->next.kind == RESTORE_EMPTY && l->had_checkpoint && !consents_to_empty(t)) {
 		l->next.kind = RESTORE_UNDECIDED; /* the consent was withdrawn before it was used */
 	}
-	if (l->next.kind != RESTORE_UNDECIDED) {
+	bool vanished = l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint; /* and an empty start is allowed */
+	if (l->next.kind != RESTORE_UNDECIDED && !vanished) {
 		*out = l->next;
 		return true;
 	}
@@ -127,25 +164,35 @@ void launch_begin(struct turn *t)
 		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
 		return;
 	}
-	if (l->launch_count == 0 && (s->jm == SEEN_PRESENT || s->jm_pods + s->tm_pods > 0 || s->ha == SEEN_PRESENT)) {
+	if (t->subject == SUBJECT_SESSION_JOB && (!t->in->session->ready || t->in->session->draining)) {
+		wait_for(t, t->in->session->problem);
+		return;
+	}
+	if (l->launch_count == 0 && (place_taken(t) || s->ha == SEEN_PRESENT)) {
 		/* adopted, or the ledger was lost: what runs there has state that this ledger knows nothing of */
 		LEDGER_SET(l->stuck, "AdoptionRequired: a cluster or HA metadata of this name is there that the ledger does not know; "
 				     "nothing is touched");
 		decision_reason(t->out, "%s", l->stuck);
 		return;
 	}
-	if (s->jm == SEEN_PRESENT || s->jm_pods + s->tm_pods > 0) {
-		decision_reason(t->out, "an older cluster of this name is still there");
+	if (place_taken(t)) {
+		decision_reason(t->out, t->subject == SUBJECT_SESSION_JOB ? "an older launch still runs"
+									  : "an older cluster of this name is still there");
 		turn_op(t, OP_REMOVE, "deploy");
 		l->op.keep_ha = l->next.kind == RESTORE_HA || (l->next.kind == RESTORE_UNDECIDED && s->ha_checkpoint);
 		return;
 	}
-	struct ledger_restore restore = { 0 };
-	if (!choose_state(t, &restore)) {
+	struct ledger_restore restore = { .kind = RESTORE_EMPTY };
+	if (t->subject != SUBJECT_SESSION && !choose_state(t, &restore)) {
 		decision_reason(t->out, "%s", l->stuck);
 		return;
 	}
-	if (restore.kind != RESTORE_HA && s->ha == SEEN_PRESENT && s->ha_checkpoint && l->launch_count > 0) {
+	if (state_absent(t, &restore)) {
+		LEDGER_SET(l->spent_choice, t->in->ledger->spent_choice);
+		return;
+	}
+	if (t->subject == SUBJECT_APPLICATION && restore.kind != RESTORE_HA && s->ha == SEEN_PRESENT && s->ha_checkpoint &&
+	    l->launch_count > 0) {
 		/* metadata of an earlier job id: not what this launch starts from, and not to be mixed with it */
 		decision_reason(t->out, "HA metadata of an earlier launch is removed first");
 		l->next = restore;
@@ -170,10 +217,19 @@ void launch_begin(struct turn *t)
 		job_id_of(l->uid, fresh.number, fresh.job_id);
 	*launch = fresh;
 	l->next = (struct ledger_restore){ 0 };
+	l->rewind[0] = '\0';
+	l->health = (struct ledger_health){ 0 };
+	if (t->target == TARGET_SPEC) { /* what these asked for is done with this launch */
+		LEDGER_SET(l->spent_redeploy, node_find_text(t->spec, "job/savepointRedeployNonce"));
+		LEDGER_SET(l->spent_restart, decide_annotation(t->in->resource, "weir.dev/restart"));
+	}
 	if (restore.kind == RESTORE_PATH)
 		l->had_checkpoint = 1;
 	turn_op(t, OP_LAUNCH, t->target == TARGET_STABLE ? "rollback" : "deploy");
-	t->out->effect = EFFECT_CREATE_CLUSTER;
+	if (t->subject == SUBJECT_SESSION_JOB)
+		submit_continue(t, launch, true);
+	else
+		t->out->effect = EFFECT_CREATE_CLUSTER;
 	decision_reason(t->out, "launch %lld as job %s, %s%s", (long long)launch->number, launch->job_id,
 			restore.kind == RESTORE_EMPTY ? "without state"
 			: restore.kind == RESTORE_HA  ? "from its HA metadata"
@@ -197,6 +253,10 @@ void launch_continue(struct turn *t)
 		return;
 	}
 	bool wanted = !t->deleting && t->target != TARGET_NOTHING && strcmp(launch->digest, t->target_digest) == 0;
+	if (t->subject == SUBJECT_SESSION_JOB) {
+		submit_continue(t, launch, wanted);
+		return;
+	}
 	if (!wanted && s->jm == SEEN_ABSENT && s->jm_pods + s->tm_pods == 0 && s->ha != SEEN_UNKNOWN && !s->ha_checkpoint) {
 		/* it was never created, and is no longer wanted: its state goes to whatever comes next */
 		decision_reason(t->out, "launch %lld is withdrawn before it was created", (long long)launch->number);

@@ -44,7 +44,8 @@ static const struct field launch_fields[] = {
 	TEXT(ledger_launch, commit),	  INT(ledger_launch, generation),  SUB(ledger_launch, restore, restore_fields),
 	INT(ledger_launch, submitted_at), INT(ledger_launch, running_at),  INT(ledger_launch, stable_at),
 	INT(ledger_launch, ended_at),	  INT(ledger_launch, checkpoints), INT(ledger_launch, failed_before),
-	TEXT(ledger_launch, outcome),	  HEAP(ledger_launch, spec),	   END,
+	TEXT(ledger_launch, outcome),	  TEXT(ledger_launch, refused),	   HEAP(ledger_launch, spec),
+	END,
 };
 static const struct field op_fields[] = {
 	INT(ledger_op, kind),
@@ -53,14 +54,34 @@ static const struct field op_fields[] = {
 	INT(ledger_op, attempt),
 	TEXT(ledger_op, trigger),
 	TEXT(ledger_op, dir),
+	INT(ledger_op, cancel),
 	INT(ledger_op, keep_ha),
 	INT(ledger_op, started_at),
 	INT(ledger_op, settled_at),
+	TEXT(ledger_op, digest),
+	INT(ledger_op, sent_at),
 	TEXT(ledger_op, leader),
 	END,
 };
+static const struct field health_fields[] = {
+	INT(ledger_health, restarts_at), INT(ledger_health, restarts), INT(ledger_health, checkpoint_at), INT(ledger_health, checkpoints), END,
+};
 static const struct field quarantine_fields[] = {
 	TEXT(ledger_quarantine, digest), TEXT(ledger_quarantine, commit), TEXT(ledger_quarantine, reason), INT(ledger_quarantine, at), END,
+};
+static const struct field snapshot_fields[] = {
+	INT(ledger_snapshot, kind),	INT(ledger_snapshot, launch),  TEXT(ledger_snapshot, type),	TEXT(ledger_snapshot, nonce),
+	TEXT(ledger_snapshot, choice),	TEXT(ledger_snapshot, trigger), TEXT(ledger_snapshot, dir),	TEXT(ledger_snapshot, format),
+	INT(ledger_snapshot, attempt),	INT(ledger_snapshot, asked_at), INT(ledger_snapshot, started_at), INT(ledger_snapshot, retry_at),
+	TEXT(ledger_snapshot, refused), TEXT(ledger_snapshot, leader),	END,
+};
+static const struct field record_fields[] = {
+	INT(ledger_record, kind),   INT(ledger_record, at),	INT(ledger_record, launch), TEXT(ledger_record, path), TEXT(ledger_record, type),
+	TEXT(ledger_record, format), TEXT(ledger_record, nonce), INT(ledger_record, listed), INT(ledger_record, kept),  END,
+};
+static const struct field disposal_fields[] = {
+	INT(ledger_disposal, of),	  TEXT(ledger_disposal, trigger), INT(ledger_disposal, attempt), INT(ledger_disposal, started_at),
+	INT(ledger_disposal, retry_at), INT(ledger_disposal, done),	  END,
 };
 static const struct field ledger_fields[] = {
 	TEXT(ledger, uid),
@@ -69,15 +90,36 @@ static const struct field ledger_fields[] = {
 	SUB(ledger, next, restore_fields),
 	SUB(ledger, newest, restore_fields),
 	INT(ledger, newest_at),
+	SUB(ledger, health, health_fields),
+	INT(ledger, missing_at),
 	INT(ledger, delete_asked_at),
 	SUB(ledger, op, op_fields),
 	TEXT(ledger, spent_choice),
 	TEXT(ledger, spent_retry),
+	TEXT(ledger, spent_restart),
+	TEXT(ledger, spent_adopt),
+	TEXT(ledger, spent_rollback),
+	TEXT(ledger, rewind),
+	TEXT(ledger, foreign),
+	TEXT(ledger, spent_redeploy),
+	TEXT(ledger, spent_empty),
 	TEXT(ledger, preflight_digest),
 	TEXT(ledger, preflight_result),
 	TEXT(ledger, preflight_message),
 	INT(ledger, preflight_at),
 	TEXT(ledger, stuck),
+	SUB(ledger, snapshot, snapshot_fields),
+	SUB(ledger, disposal, disposal_fields),
+	INT(ledger, nonces_known),
+	TEXT(ledger, savepoint_nonce),
+	TEXT(ledger, checkpoint_nonce),
+	TEXT(ledger, spent_savepoint),
+	INT(ledger, savepoint_due_from),
+	INT(ledger, checkpoint_due_from),
+	INT(ledger, savepoint_periodic_at),
+	INT(ledger, checkpoint_periodic_at),
+	TEXT(ledger, snapshot_failure),
+	TEXT(ledger, snapshot_problem),
 	END,
 };
 
@@ -147,6 +189,51 @@ static bool read_fields(const struct node *map, void *to, const struct field *f,
 	return true;
 }
 
+static bool fields_equal(const void *a, const void *b, const struct field *f)
+{
+	for (; f->name != NULL; f++) {
+		const char *x = (const char *)a + f->offset, *y = (const char *)b + f->offset;
+		const char *heap[2];
+		switch (f->type) {
+		case F_TEXT:
+			if (strcmp(x, y) != 0)
+				return false;
+			break;
+		case F_INT:
+			if (memcmp(x, y, sizeof(int64_t)) != 0)
+				return false;
+			break;
+		case F_HEAP:
+			memcpy(&heap[0], x, sizeof heap[0]);
+			memcpy(&heap[1], y, sizeof heap[1]);
+			if (!str_eq(heap[0], heap[1]))
+				return false;
+			break;
+		case F_STRUCT:
+			if (!fields_equal(x, y, f->of))
+				return false;
+			break;
+		}
+	}
+	return true;
+}
+
+static bool lists_equal(const void *a, const void *b, int64_t count, int64_t other, size_t size, const struct field *f)
+{
+	for (int64_t i = 0; i < count && count == other; i++)
+		if (!fields_equal((const char *)a + (size_t)i * size, (const char *)b + (size_t)i * size, f))
+			return false;
+	return count == other;
+}
+
+bool ledger_equal(const struct ledger *a, const struct ledger *b)
+{
+	return fields_equal(a, b, ledger_fields) &&
+	       lists_equal(a->launches, b->launches, a->launch_count, b->launch_count, sizeof a->launches[0], launch_fields) &&
+	       lists_equal(a->quarantine, b->quarantine, a->quarantine_count, b->quarantine_count, sizeof a->quarantine[0], quarantine_fields) &&
+	       lists_equal(a->records, b->records, a->record_count, b->record_count, sizeof a->records[0], record_fields);
+}
+
 void ledger_set_text(char *field, size_t size, const char *text)
 {
 	(void)snprintf(field, size, "%s", text == NULL ? "" : text);
@@ -200,6 +287,15 @@ bool ledger_read(struct ledger *l, const char *json, size_t len, struct error *e
 			return false;
 		}
 	}
+	const struct node *records = node_get(root, "records");
+	bool ok = node_count(records) <= LEDGER_RECORDS ||
+		  error_set(err, ERROR_INVALID, "ledger: more than %d records of snapshots", LEDGER_RECORDS);
+	for (size_t i = 0; ok && i < node_count(records); i++, fresh.record_count++)
+		ok = read_fields(node_at(records, i), &fresh.records[i], record_fields, err);
+	if (!ok) {
+		ledger_free(&fresh);
+		return false;
+	}
 	*l = fresh;
 	return true;
 }
@@ -223,6 +319,14 @@ void ledger_write(const struct ledger *l, struct buf *json)
 		node_append(doc, quarantine, n);
 	}
 	node_set(doc, root, "quarantine", quarantine);
+	struct node *records = node_list(doc);
+	for (int64_t i = 0; i < l->record_count; i++) {
+		struct node *n = node_map(doc);
+		write_fields(doc, n, &l->records[i], record_fields);
+		node_append(doc, records, n);
+	}
+	if (l->record_count > 0)
+		node_set(doc, root, "records", records);
 	node_to_json(root, json, JSON_PRETTY);
 }
 
@@ -250,15 +354,25 @@ struct ledger_launch *ledger_launch_of(struct ledger *l, int64_t number)
 	return NULL;
 }
 
-/* Specs are the large part of the text: only those that a rollback or the status can still need are kept. */
+enum { SPECS_MAX = LEDGER_TEXT_MAX / 2 };
+
+/* Specs are the large part of the text: those of stable launches are kept as far as there is room, newest first. */
 static void drop_specs(struct ledger *l)
 {
 	const struct ledger_launch *stable = ledger_stable(l);
-	for (int64_t i = 0; i + 1 < l->launch_count; i++) {
-		if (&l->launches[i] == stable)
+	size_t total = stable == NULL ? 0 : strlen(stable->spec);
+	for (int64_t i = l->launch_count - 1; i >= 0; i--) {
+		struct ledger_launch *launch = &l->launches[i];
+		if (launch == stable || launch->spec == NULL)
 			continue;
-		free(l->launches[i].spec);
-		l->launches[i].spec = NULL;
+		size_t size = strlen(launch->spec);
+		bool last = i == l->launch_count - 1;
+		if (last || (launch->stable_at != 0 && total + size <= SPECS_MAX)) {
+			total += size;
+			continue;
+		}
+		free(launch->spec);
+		launch->spec = NULL;
 	}
 }
 
@@ -315,4 +429,32 @@ void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms)
 	LEDGER_SET(l->newest.path, path);
 	l->newest_at = now_ms;
 	l->had_checkpoint = 1;
+}
+
+struct ledger_record *ledger_record_of(struct ledger *l, int64_t at)
+{
+	for (int64_t i = 0; i < l->record_count; i++)
+		if (l->records[i].at == at)
+			return &l->records[i];
+	return NULL;
+}
+
+void ledger_drop_record(struct ledger *l, int64_t at)
+{
+	struct ledger_record *r = ledger_record_of(l, at);
+	if (r == NULL)
+		return;
+	memmove(r, r + 1, (size_t)(&l->records[l->record_count] - (r + 1)) * sizeof *r);
+	l->record_count--;
+}
+
+struct ledger_record *ledger_add_record(struct ledger *l, int64_t at)
+{
+	if (l->record_count == LEDGER_RECORDS)
+		ledger_drop_record(l, l->records[l->records[0].at == l->disposal.of ? 1 : 0].at);
+	if (l->record_count > 0 && at <= l->records[l->record_count - 1].at)
+		at = l->records[l->record_count - 1].at + 1;
+	struct ledger_record *r = &l->records[l->record_count++];
+	*r = (struct ledger_record){ .at = at };
+	return r;
 }

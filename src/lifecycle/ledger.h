@@ -19,6 +19,7 @@ enum {
 	LEDGER_LAUNCHES = 12,   /* kept; the stable one that a rollback needs is never dropped */
 	LEDGER_QUARANTINE = 16,
 	LEDGER_PATH = 512,
+	LEDGER_RECORDS = 32, /* snapshots that are remembered */
 	LEDGER_TEXT_MAX = 256 * 1024,
 };
 
@@ -46,11 +47,19 @@ struct ledger_launch {
 	int64_t checkpoints; /* completed by this launch, as far as stability asks */
 	int64_t failed_before; /* checkpoints that failed before the job ran: they say nothing of the version */
 	char outcome[24];    /* "", "stopped", "failed", "finished" */
+	char refused[200];   /* a session job: why Flink refused the submission */
 	char *spec;          /* the spec that was launched, JSON; owned */
 };
 
 /* The open intent. At most one; kind OP_NONE when there is none. */
-enum op_kind { OP_NONE, OP_LAUNCH, OP_STOP, OP_REMOVE };
+enum op_kind {
+	OP_NONE,
+	OP_LAUNCH,
+	OP_STOP,
+	OP_REMOVE,
+	OP_ADJUST, /* the running job is changed without a new cluster */
+	OP_DRAIN, /* a session cluster waits for its jobs to be stopped with their state */
+};
 
 struct ledger_op {
 	int64_t kind; /* enum op_kind */
@@ -59,9 +68,13 @@ struct ledger_op {
 	int64_t attempt;
 	char trigger[33]; /* OP_STOP: our own trigger id */
 	char dir[LEDGER_PATH]; /* OP_STOP: target directory of this attempt */
+	int64_t cancel;   /* OP_STOP: by cancelling, the newest retained checkpoint is the state */
 	int64_t keep_ha;  /* OP_REMOVE: leave the HA metadata */
 	int64_t started_at;
-	int64_t settled_at; /* OP_STOP: when the savepoint was first seen complete while the job was not terminal */
+	int64_t settled_at; /* OP_STOP: when the savepoint was first seen complete while the job was not terminal.
+				OP_ADJUST: when the change was taken */
+	char digest[65];  /* OP_ADJUST: of the content that the job is changed to */
+	int64_t sent_at; /* OP_LAUNCH of a session job: when the submission was last begun */
 	char leader[80];  /* identity and term of who wrote the intent */
 };
 
@@ -72,6 +85,57 @@ struct ledger_quarantine {
 	int64_t at;
 };
 
+/* ---- snapshots: savepoints and checkpoints of a job that runs on (lifecycle/snapshot.h) ---- */
+enum snapshot_kind { SNAPSHOT_NONE, SNAPSHOT_SAVEPOINT, SNAPSHOT_CHECKPOINT };
+
+/* The open snapshot operation of the live launch, beside the op. At most one; kind SNAPSHOT_NONE when there is none. */
+struct ledger_snapshot {
+	int64_t kind; /* enum snapshot_kind */
+	int64_t launch;
+	char type[12];   /* MANUAL, PERIODIC */
+	char nonce[24];  /* the nonce that asked for it, or "" */
+	char choice[65]; /* the digest of the annotation that asked for it, or "" */
+	char trigger[65]; /* our own id, or the one that an older Flink gave; "" while that is not known */
+	char dir[LEDGER_PATH]; /* a savepoint's target directory, of this attempt alone */
+	char format[16];
+	int64_t attempt;
+	int64_t asked_at;   /* the first attempt began */
+	int64_t started_at; /* this one did */
+	int64_t retry_at;   /* it failed: when the next one may begin */
+	char refused[200];  /* why Flink did not take it */
+	char leader[80];
+};
+
+/* How far the FlinkStateSnapshot of a record is. */
+enum record_listing { RECORD_UNLISTED, RECORD_TO_LIST, RECORD_LISTED };
+
+/* A snapshot that Weir had made. */
+struct ledger_record {
+	int64_t kind; /* enum snapshot_kind */
+	int64_t at;   /* when it was seen complete; no two records have the same */
+	int64_t launch;
+	char path[LEDGER_PATH]; /* "": a checkpoint whose path Flink no longer told */
+	char type[12];          /* MANUAL, PERIODIC, UPGRADE */
+	char format[16];
+	char nonce[24];
+	int64_t listed; /* enum record_listing */
+	int64_t kept;   /* another job needs it: never to be disposed of */
+};
+
+/* The record that is being disposed of, by its time; 0: none. */
+struct ledger_disposal {
+	int64_t of;
+	char trigger[65];
+	int64_t attempt, started_at, retry_at;
+	int64_t done; /* its data are gone (or were never Weir's to dispose of): only its FlinkStateSnapshot is left */
+};
+
+/* What the health of a stable job is judged by: counters of its JobManager at the beginning of a window. */
+struct ledger_health {
+	int64_t restarts_at, restarts;       /* when the window began, and the restarts then */
+	int64_t checkpoint_at, checkpoints;  /* when their number last rose, and the number */
+};
+
 struct ledger {
 	char uid[48]; /* of the resource whose launches these are; another one means it was re-created */
 	int64_t next_launch; /* the number that the next launch gets */
@@ -79,10 +143,19 @@ struct ledger {
 	struct ledger_restore next; /* state for the next launch, once decided */
 	struct ledger_restore newest; /* the newest usable state known (RESTORE_PATH, or UNDECIDED for none) */
 	int64_t newest_at;
+	struct ledger_health health;
+	int64_t missing_at; /* since when the JobManager that answers does not list the job, 0: it does */
 	int64_t delete_asked_at; /* when the deletion of the resource was first seen */
 	struct ledger_op op;
 	char spent_choice[160]; /* the weir.dev/restore-from or allow-empty value that was used up */
 	char spent_retry[64];
+	char spent_restart[64];
+	char spent_adopt[64];
+	char spent_rollback[100];
+	char rewind[LEDGER_PATH]; /* the state that a rollback by hand goes back to, until the launch that uses it */
+	char foreign[64];        /* who wrote the status since Weir did: nothing is done until weir.dev/adopt has a new value */
+	char spent_redeploy[32]; /* savepointRedeployNonce */
+	char spent_empty[65];    /* weir.dev/allow-empty */
 	char preflight_digest[65];
 	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown */
 	char preflight_message[256];
@@ -92,6 +165,17 @@ struct ledger {
 	int64_t launch_count;
 	struct ledger_quarantine quarantine[LEDGER_QUARANTINE];
 	int64_t quarantine_count;
+	struct ledger_snapshot snapshot;
+	struct ledger_disposal disposal;
+	int64_t nonces_known; /* the two below are the resource's since its first launch */
+	char savepoint_nonce[24], checkpoint_nonce[24]; /* handled last */
+	char spent_savepoint[65]; /* digest of the weir.dev/savepoint value that was used up */
+	int64_t savepoint_due_from, checkpoint_due_from; /* what the next periodic one is counted from; 0: none is asked for */
+	int64_t savepoint_periodic_at, checkpoint_periodic_at; /* the last periodic one was complete */
+	char snapshot_failure[200]; /* of the last snapshot, "" once one was complete again */
+	char snapshot_problem[200]; /* why snapshots cannot be made as they are asked for; "" for nothing */
+	struct ledger_record records[LEDGER_RECORDS]; /* oldest first */
+	int64_t record_count;
 };
 
 void ledger_init(struct ledger *l);
@@ -99,6 +183,8 @@ void ledger_free(struct ledger *l);
 void ledger_copy(struct ledger *to, const struct ledger *from); /* `to` is overwritten without being freed */
 bool ledger_read(struct ledger *l, const char *json, size_t len, struct error *err);
 void ledger_write(const struct ledger *l, struct buf *json);
+/* Would both be written alike? */
+bool ledger_equal(const struct ledger *a, const struct ledger *b);
 
 /* The launch that is live (not ended), or NULL. */
 struct ledger_launch *ledger_live(struct ledger *l);
@@ -110,6 +196,10 @@ struct ledger_launch *ledger_add_launch(struct ledger *l);
 const struct ledger_quarantine *ledger_quarantined(const struct ledger *l, const char *digest);
 void ledger_add_quarantine(struct ledger *l, const char *digest, const char *commit, const char *reason, int64_t now_ms);
 void ledger_drop_quarantine(struct ledger *l, const char *digest);
+/* A new last record, complete at about that time; forgets the oldest when there are too many, but not what is being disposed of. */
+struct ledger_record *ledger_add_record(struct ledger *l, int64_t at);
+struct ledger_record *ledger_record_of(struct ledger *l, int64_t at);
+void ledger_drop_record(struct ledger *l, int64_t at);
 void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms); /* the newest usable state */
 
 #define LEDGER_SET(field, text) ledger_set_text(field, sizeof(field), text)

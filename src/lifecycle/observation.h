@@ -44,7 +44,8 @@ struct observation {
 	/* Flink's REST API */
 	enum seen rest;        /* SEEN_PRESENT: it answered */
 	char rest_error[200];
-	enum job_state job;    /* of the live launch's job id */
+	int64_t running_jobs;  /* all jobs of the cluster that are not terminal */
+	enum job_state job;    /* of the live launch's job id; a session cluster that answers is JOB_RUNNING */
 	char job_name[200];
 	int64_t job_start;
 	int64_t job_restarts;  /* since this JobManager started it; -1: not told */
@@ -53,9 +54,22 @@ struct observation {
 	int64_t checkpoints_completed, checkpoints_failed;
 	char checkpoint_path[LEDGER_PATH]; /* newest completed, restored or savepoint */
 	char savepoint_path[LEDGER_PATH];  /* newest savepoint that the job reports */
+	char absent_path[LEDGER_PATH]; /* a state that this turn wanted to rely on, and that surely is not there any more; "" */
+	char found_path[LEDGER_PATH];  /* a savepoint that lies in the target directory of the open stop attempt; "" for none seen */
 	enum savepoint_seen savepoint; /* the operation of the open OP_STOP */
 	char savepoint_location[LEDGER_PATH];
 	char savepoint_failure[300];
+	/* Snapshots, as far as the ledger has something open. */
+	enum savepoint_seen snapshot; /* its open snapshot operation */
+	char snapshot_path[LEDGER_PATH]; /* of a completed one; "" for a checkpoint whose path is not told */
+	char snapshot_failure[300];
+	enum seen snapshot_kind;     /* FlinkStateSnapshot is installed */
+	enum seen snapshot_resource; /* that of snapshot_record_open() exists */
+	enum seen needed;            /* the record to be disposed of is needed by another job's ledger */
+	char needed_by[120];
+	enum savepoint_seen disposal; /* its open disposal */
+	bool disposal_gone;           /* it failed because the data are not there */
+	char disposal_failure[300];
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/wtime.h"
 #include "lifecycle/digest.h"
 #include "lifecycle/internal.h"
@@ -37,6 +38,8 @@ static const char *jobmanager_status(const struct view *v)
 static const char *job_state_text(const struct view *v)
 {
 	const struct observation *s = v->t->in->seen;
+	if (v->t->subject == SUBJECT_SESSION)
+		return "";
 	if (!v->live)
 		return v->launch == NULL ? "RECONCILING" : "FINISHED";
 	if (s->rest == SEEN_PRESENT && s->job != JOB_NONE)
@@ -85,6 +88,8 @@ static void put_job_status(const struct view *v, struct node *status)
 	struct node *job = node_ensure_map(doc, status, "jobStatus");
 	const char *before = node_text(node_get(job, "state"));
 	char ms[32];
+	if (v->t->subject == SUBJECT_SESSION)
+		return; /* it has no job of its own */
 	if (!str_eq(before, v->job_state)) {
 		(void)snprintf(ms, sizeof ms, "%lld", (long long)v->t->in->now_ms);
 		node_set_text(doc, job, "updateTime", ms);
@@ -108,27 +113,7 @@ static void put_job_status(const struct view *v, struct node *status)
 		node_set_text(doc, job, "upgradeSavepointPath", path);
 	else
 		(void)node_remove(job, "upgradeSavepointPath");
-	struct node *checkpoints = node_ensure_map(doc, job, "checkpointInfo");
-	if (node_get(checkpoints, "lastPeriodicCheckpointTimestamp") == NULL)
-		node_set_int(doc, checkpoints, "lastPeriodicCheckpointTimestamp", 0);
-	struct node *savepoints = node_ensure_map(doc, job, "savepointInfo");
-	if (node_get(savepoints, "lastPeriodicSavepointTimestamp") == NULL)
-		node_set_int(doc, savepoints, "lastPeriodicSavepointTimestamp", 0);
-	if (node_get(savepoints, "savepointHistory") == NULL)
-		node_set(doc, savepoints, "savepointHistory", node_list(doc));
-	if (l->newest.path[0] != '\0' && strstr(l->newest.path, "/chk-") == NULL &&
-	    !str_eq(node_find_text(savepoints, "lastSavepoint/location"), l->newest.path)) {
-		struct node *last = node_map(doc);
-		node_set_int(doc, last, "timeStamp", l->newest_at);
-		node_set_text(doc, last, "location", l->newest.path);
-		node_set_text(doc, last, "triggerType", "UPGRADE");
-		node_set_text(doc, last, "formatType", "CANONICAL");
-		node_set(doc, savepoints, "lastSavepoint", last);
-		struct node *history = node_get(savepoints, "savepointHistory");
-		node_append(doc, history, node_copy(doc, last));
-		if (node_count(history) > 10)
-			node_remove_at(history, 0);
-	}
+	snapshot_status(v->t, doc, job);
 }
 
 static void put_condition(const struct view *v, struct node *list, const char *type, bool holds, const char *reason, const char *message)
@@ -152,13 +137,36 @@ static void put_condition(const struct view *v, struct node *list, const char *t
 	node_append(v->doc, list, c);
 }
 
+struct jm_text {
+	const char *status, *reason, *message;
+};
+
+/* The peer's condition of a session cluster. */
+static const struct jm_text *jobmanager_text(const char *status)
+{
+	static const struct jm_text texts[] = {
+		{ "READY", "JobManagerReady", "JobManager is running and ready to receive REST API calls" },
+		{ "DEPLOYED_NOT_READY", "DeployedNotReady", "JobManager is running but not ready yet to receive REST API calls" },
+		{ "DEPLOYING", "JobManagerIsDeploying", "JobManager process is starting up" },
+		{ "MISSING", "JobManagerDeploymentMissing", "JobManager deployment not found" },
+		{ "ERROR", "Error", "JobManager deployment failed" },
+	};
+	for (size_t i = 0; i + 1 < ARRAY_SIZE(texts); i++)
+		if (strcmp(texts[i].status, status) == 0)
+			return &texts[i];
+	return &texts[ARRAY_SIZE(texts) - 1];
+}
+
 static void put_conditions(const struct view *v, struct node *status)
 {
 	struct node *list = node_list(v->doc);
 	const struct ledger *l = v->t->ledger;
 	char reason[40];
 	char message[300];
-	if (v->launch != NULL) {
+	if (v->launch != NULL && v->t->subject == SUBJECT_SESSION) {
+		const struct jm_text *text = jobmanager_text(v->jm);
+		put_condition(v, list, "Running", strcmp(v->jm, "READY") == 0, text->reason, text->message);
+	} else if (v->launch != NULL) {
 		(void)snprintf(reason, sizeof reason, "%s", v->job_state);
 		for (char *p = reason + 1; *p != '\0'; p++)
 			*p = (char)(*p | 32);
@@ -174,6 +182,12 @@ static void put_conditions(const struct view *v, struct node *status)
 	}
 	if (v->t->in->invalid != NULL)
 		put_condition(v, list, "Invalid", true, "ValidationError", v->t->in->invalid);
+	const char *withheld = decide_annotation(v->t->in->resource, "weir.dev/withheld");
+	if (withheld != NULL)
+		put_condition(v, list, "Withheld", true, "NotApplied", withheld);
+	if (l->snapshot_problem[0] != '\0' || l->snapshot_failure[0] != '\0')
+		put_condition(v, list, "SnapshotFailed", true, l->snapshot_problem[0] != '\0' ? "NotPossible" : "Failed",
+			      l->snapshot_problem[0] != '\0' ? l->snapshot_problem : l->snapshot_failure);
 	node_set(v->doc, status, "conditions", list);
 }
 
@@ -218,6 +232,7 @@ static void put_spec_text(const struct view *v, struct node *reconciliation, con
 	if (spec == NULL)
 		return;
 	AUTOBUF text = BUF_INIT;
+	snapshot_put_nonces(v->t->ledger, spec, doc_root(spec));
 	spec_last_reconciled(doc_root(spec), v->live ? "running" : "suspended", modes[launch->restore.kind & 3], launch->number == 1,
 			     &text);
 	node_set_text(v->doc, reconciliation, key, buf_text(&text));
@@ -229,7 +244,10 @@ static void put_reconciliation(const struct view *v, struct node *status)
 	if (v->launch != NULL) {
 		put_spec_text(v, r, "lastReconciledSpec", v->launch);
 		const struct ledger_launch *stable = ledger_stable(v->t->ledger);
-		put_spec_text(v, r, "lastStableSpec", stable);
+		if (stable == v->launch) /* the usual case, and the dearest part of a decision */
+			node_set_text(v->doc, r, "lastStableSpec", node_text(node_get(r, "lastReconciledSpec")));
+		else
+			put_spec_text(v, r, "lastStableSpec", stable);
 		node_set_int(v->doc, r, "reconciliationTimestamp", v->launch->submitted_at);
 	}
 	node_set_text(v->doc, r, "state", v->recon);
@@ -248,6 +266,23 @@ static void put_task_managers(const struct view *v, struct node *status)
 	node_set_int(v->doc, tm, "replicas", !v->live ? 0 : slots < 1 ? parallelism : (parallelism + slots - 1) / slots);
 }
 
+void status_foreign(struct turn *t, const char *why)
+{
+	struct view v = { .t = t, .doc = doc_new(), .old = node_get(t->in->resource, "status") };
+	struct node *status = node_is(v.old, NODE_MAP) ? node_copy(v.doc, v.old) : node_map(v.doc);
+	struct node *list = node_get(status, "conditions");
+	for (size_t i = node_count(list); i-- > 0;)
+		if (str_eq(node_find_text(node_at(list, i), "type"), "ForeignController"))
+			node_remove_at(list, i);
+	if (!node_is(list, NODE_LIST)) {
+		list = node_list(v.doc);
+		node_set(v.doc, status, "conditions", list);
+	}
+	put_condition(&v, list, "ForeignController", true, "ForeignController", why);
+	doc_set_root(v.doc, status);
+	t->out->status = v.doc;
+}
+
 void status_build(struct turn *t)
 {
 	struct ledger *l = t->ledger;
@@ -261,18 +296,21 @@ void status_build(struct turn *t)
 	v.job_state = job_state_text(&v);
 	v.recon = reconciliation_state(&v);
 	struct node *status = node_is(v.old, NODE_MAP) ? node_copy(v.doc, v.old) : node_map(v.doc);
-	if (node_get(status, "clusterInfo") == NULL)
+	bool cluster = t->subject != SUBJECT_SESSION_JOB; /* a session job's status says nothing of its cluster's */
+	if (cluster && node_get(status, "clusterInfo") == NULL)
 		node_set(v.doc, status, "clusterInfo", node_map(v.doc));
 	put_conditions(&v, status);
 	put_error(&v, status);
-	node_set_text(v.doc, status, "jobManagerDeploymentStatus", v.jm);
+	if (cluster)
+		node_set_text(v.doc, status, "jobManagerDeploymentStatus", v.jm);
 	put_job_status(&v, status);
 	node_set_text(v.doc, status, "lifecycleState", lifecycle_state(&v));
 	int64_t generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0);
 	if (l->op.kind == OP_NONE && (v.suspended || (v.live && strcmp(v.launch->digest, t->in->digest) == 0)))
 		node_set_int(v.doc, status, "observedGeneration", generation);
 	put_reconciliation(&v, status);
-	put_task_managers(&v, status);
+	if (t->subject == SUBJECT_APPLICATION)
+		put_task_managers(&v, status);
 	doc_set_root(v.doc, status);
 	t->out->status = v.doc;
 }

@@ -4,8 +4,24 @@
 
 #include "lifecycle/internal.h"
 
-static void remove_begin(struct turn *t, const char *reason, bool keep_ha)
+enum { CANCEL_PATIENCE_MS = 60000 };
+
+bool state_absent(struct turn *t, const struct ledger_restore *state)
 {
+	if (state->kind != RESTORE_PATH || state->path[0] == '\0' || strcmp(state->path, t->in->seen->absent_path) != 0)
+		return false;
+	char why[200];
+	(void)snprintf(why, sizeof why, "StateChoiceRequired: %.90s does not exist any more; set weir.dev/restore-from: path:<uri>", state->path);
+	wait_for(t, why);
+	return true;
+}
+
+void remove_begin(struct turn *t, const char *reason, bool keep_ha)
+{
+	if (strcmp(reason, "delete") != 0 && state_absent(t, &t->ledger->next)) {
+		t->ledger->op = t->in->ledger->op;
+		return;
+	}
 	turn_op(t, OP_REMOVE, reason);
 	t->ledger->op.keep_ha = keep_ha;
 }
@@ -41,6 +57,16 @@ static void savepoint_begin(struct turn *t, const char *reason)
 	decision_event(t->out, false, "Suspended", "Stopping the job with a savepoint (%s).", reason);
 }
 
+/* Peer's CANCEL: the newest retained checkpoint is what it goes on from. */
+static void cancel_begin(struct turn *t, const char *reason)
+{
+	turn_op(t, OP_STOP, reason);
+	t->ledger->op.cancel = 1;
+	t->out->effect = EFFECT_CANCEL_JOB;
+	decision_reason(t->out, "the job is cancelled, its newest checkpoint stays");
+	decision_event(t->out, false, "Suspended", "Cancelling the job, its newest checkpoint is kept (%s).", reason);
+}
+
 static bool mode_changes_version(const struct turn *t, const struct ledger_launch *live)
 {
 	if (t->target != TARGET_SPEC || live->spec == NULL)
@@ -49,15 +75,22 @@ static bool mode_changes_version(const struct turn *t, const struct ledger_launc
 	return doc != NULL && !str_eq(node_find_text(doc_root(doc), "flinkVersion"), node_find_text(t->spec, "flinkVersion"));
 }
 
-static void wait_for(struct turn *t, const char *why)
+void wait_for(struct turn *t, const char *why)
 {
 	LEDGER_SET(t->ledger->stuck, why);
 	decision_reason(t->out, "%s", why);
 	t->out->next_ms = t->in->policy->poll_ms * 4;
 }
 
+/* Also a job that restarts over and over, which no savepoint can be had of. */
+static bool can_cancel(const struct observation *s)
+{
+	return s->rest == SEEN_PRESENT && s->job != JOB_NONE && s->job != JOB_RECONCILING && s->job != JOB_CANCELLING &&
+	       !job_state_terminal(s->job);
+}
+
 /* The rows of the peer's table "is an upgrade possible now, and how", top to bottom. */
-void stop_begin(struct turn *t, const char *reason)
+static void stop_choose(struct turn *t, const char *reason)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger *l = t->ledger;
@@ -70,9 +103,32 @@ void stop_begin(struct turn *t, const char *reason)
 		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
 		return;
 	}
-	if (delete &&l->delete_asked_at == 0)
+	if (delete && l->delete_asked_at == 0)
 		l->delete_asked_at = t->in->now_ms;
+	if (t->subject == SUBJECT_SESSION) {
+		drain_begin(t, reason);
+		return;
+	}
+	if (snapshot_holds_stop(t))
+		return;
 	const char *told = told_checkpoint(t);
+	if (redeploy_path(t) != NULL && !delete) {
+		decision_reason(t->out, "savepointRedeployNonce: the state is not carried over (newest known: %s)",
+				l->newest.path[0] == '\0' ? "none" : l->newest.path);
+		remove_begin(t, reason, false);
+		return;
+	}
+	if (!t->mode_given && l->had_checkpoint && (strcmp(reason, "upgrade") == 0 || strcmp(reason, "restart") == 0)) {
+		wait_for(t, "StateChoiceRequired: upgradeMode is absent, and this job has state: set upgradeMode: savepoint, last-state or "
+			    "stateless");
+		return;
+	}
+	/* Where no savepoint is taken the job is cancelled first, if its checkpoints stay: it completes no more that nobody knows of. */
+	bool cancellable = can_cancel(s) && t->in->config->retained && told != NULL && s->checkpoints_completed > 0;
+	if (t->mode == MODE_STATELESS && t->mode_given && cancellable) {
+		cancel_begin(t, reason);
+		return;
+	}
 	if (t->mode == MODE_STATELESS && t->mode_given) {
 		decision_reason(t->out, "upgradeMode is stateless: the state is not carried over (newest known: %s)",
 				l->newest.path[0] == '\0' ? "none" : l->newest.path);
@@ -82,7 +138,12 @@ void stop_begin(struct turn *t, const char *reason)
 	}
 	bool checkpoints_known = s->checkpoints == SEEN_PRESENT || (s->checkpoints == SEEN_ABSENT && !t->in->config->checkpointing);
 	if (s->rest == SEEN_PRESENT && checkpoints_known && job_state_terminal(s->job)) {
-		if (told != NULL) {
+		if (s->job == JOB_FINISHED && told != NULL && strcmp(told, s->savepoint_path) != 0) {
+			/* Flink discards the checkpoints of a job that came to its end */
+			l->next = (struct ledger_restore){ .kind = s->savepoint_path[0] == '\0' ? RESTORE_UNDECIDED : RESTORE_PATH };
+			LEDGER_SET(l->next.path, s->savepoint_path);
+			l->had_checkpoint = 1;
+		} else if (told != NULL) {
 			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), told);
 			restore_from(t, told);
 		} else {
@@ -97,12 +158,22 @@ void stop_begin(struct turn *t, const char *reason)
 		remove_begin(t, reason, false);
 		return;
 	}
-	bool last_state = t->mode == MODE_LAST_STATE && !delete &&!mode_changes_version(t, live);
+	if (s->rest == SEEN_PRESENT && s->job == JOB_CANCELLING && !delete) {
+		wait_for(t, "the job is being cancelled: what it leaves is known once it has ended");
+		return;
+	}
+	bool other_version = mode_changes_version(t, live);
+	bool metadata_serve = s->ha_checkpoint && !other_version; /* another Flink does not read them */
+	bool last_state = t->mode == MODE_LAST_STATE && !delete && !other_version;
+	if (cancellable && (delete ? !can_savepoint : !metadata_serve && (last_state || !running || !can_savepoint))) {
+		cancel_begin(t, reason);
+		return;
+	}
 	if (running && can_savepoint && (!last_state || !s->ha_checkpoint)) {
 		savepoint_begin(t, reason);
 		return;
 	}
-	if (s->ha == SEEN_PRESENT && s->ha_checkpoint && !delete) {
+	if (s->ha == SEEN_PRESENT && metadata_serve && !delete) {
 		/* no blind moment: what the HA metadata points to is in the ledger before the JobManager goes */
 		if (s->rest == SEEN_PRESENT && s->job == JOB_RUNNING && s->checkpoints != SEEN_PRESENT) {
 			wait_for(t, "waiting for the JobManager to tell its newest checkpoint");
@@ -126,7 +197,7 @@ void stop_begin(struct turn *t, const char *reason)
 	}
 	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
 	bool overdue = t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms;
-	if (delete &&(overdue || (!can_savepoint && s->checkpoints == SEEN_PRESENT))) {
+	if (delete && (overdue || (!can_savepoint && s->checkpoints == SEEN_PRESENT))) {
 		decision_reason(t->out, "no savepoint can be had; the newest known state is %s",
 				l->newest.path[0] == '\0' ? "none" : l->newest.path);
 		l->next = l->newest;
@@ -137,12 +208,38 @@ void stop_begin(struct turn *t, const char *reason)
 			    : "waiting for the job to run, or for HA metadata with a checkpoint, before it can be stopped with its state");
 }
 
+static bool of_attempt(const char *path, const char *dir);
+
+static bool stateless(const struct turn *t)
+{
+	return t->mode == MODE_STATELESS && t->mode_given && !t->deleting;
+}
+
+void stop_begin(struct turn *t, const char *reason)
+{
+	stop_choose(t, reason);
+	if (t->ledger->op.kind == OP_NONE) { /* it waits: what the JobManager tells meanwhile is not worth a write each time */
+		t->ledger->newest = t->in->ledger->newest;
+		t->ledger->newest_at = t->in->ledger->newest_at;
+	}
+}
+
 static void stop_done(struct turn *t, const char *path)
 {
-	decision_reason(t->out, "the savepoint is %s", path);
-	decision_event(t->out, false, "SavepointCompleted", "Stopped with savepoint %s.", path);
 	char reason[24];
 	LEDGER_SET(reason, t->ledger->op.reason);
+	if (t->ledger->op.cancel) {
+		decision_reason(t->out, "the job is cancelled; its newest state is %s", path);
+		restore_from(t, path);
+		if (stateless(t))
+			t->ledger->next = (struct ledger_restore){ .kind = RESTORE_EMPTY };
+		remove_begin(t, reason, false);
+		return;
+	}
+	decision_reason(t->out, "the savepoint is %s", path);
+	decision_event(t->out, false, "SavepointCompleted", "Stopped with savepoint %s.", path);
+	if (of_attempt(path, t->ledger->op.dir))
+		(void)snapshot_note(t, SNAPSHOT_SAVEPOINT, path, "UPGRADE", t->in->config->snapshots.savepoint_format);
 	restore_from(t, path);
 	remove_begin(t, reason, false);
 }
@@ -175,7 +272,7 @@ static void stop_rethink(struct turn *t, const char *why)
 }
 
 /* Flink answers file:/x for file:///x: what is compared are the paths behind the scheme. */
-static const char *plain_path(const char *path)
+const char *plain_path(const char *path)
 {
 	if (!str_starts(path, "file:"))
 		return path;
@@ -183,12 +280,14 @@ static const char *plain_path(const char *path)
 	return path + strspn(path, "/");
 }
 
-static bool in_dir(const char *path, const char *dir)
+/* Does the path lie in the directory of this attempt, or of an earlier one of the same launch (whose answer may have come late)? */
+static bool of_attempt(const char *path, const char *dir)
 {
 	path = plain_path(path);
 	dir = plain_path(dir);
-	size_t n = strlen(dir);
-	return strncmp(path, dir, n) == 0 && path[n] == '/';
+	const char *dash = strrchr(dir, '-');
+	size_t n = dash == NULL ? 0 : (size_t)(dash - dir) + 1;
+	return n > 0 && strncmp(path, dir, n) == 0 && strchr(path + n, '/') != NULL;
 }
 
 /* A terminal job: the path to go on from is the newest of what it completed. */
@@ -202,8 +301,10 @@ static void stop_of_terminal(struct turn *t)
 		stop_done(t, s->checkpoint_path); /* it ran on after the savepoint: that is no longer the newest */
 	} else if (s->savepoint == SAVEPOINT_COMPLETED) {
 		stop_done(t, s->savepoint_location);
-	} else if (s->savepoint_path[0] != '\0' && in_dir(s->savepoint_path, t->ledger->op.dir)) {
+	} else if (s->savepoint_path[0] != '\0' && of_attempt(s->savepoint_path, t->ledger->op.dir)) {
 		stop_done(t, s->savepoint_path); /* the operation's result was lost, the job's own record was not */
+	} else if (t->ledger->op.cancel) {
+		stop_rethink(t, "the job ended");
 	} else if (s->savepoint == SAVEPOINT_UNKNOWN || s->savepoint == SAVEPOINT_IN_PROGRESS || s->checkpoints == SEEN_UNKNOWN) {
 		wait_for(t, "the job ended; waiting for the JobManager to tell its savepoint");
 	} else {
@@ -233,9 +334,23 @@ void stop_continue(struct turn *t)
 		stop_of_terminal(t);
 		return;
 	}
+	if (op->cancel && stateless(t) && age > CANCEL_PATIENCE_MS) { /* nobody asked for this state: it does not hold up the change */
+		char reason[24];
+		LEDGER_SET(reason, op->reason);
+		t->ledger->next = (struct ledger_restore){ .kind = RESTORE_EMPTY };
+		remove_begin(t, reason, false);
+		return;
+	}
+	if (op->cancel) {
+		if (s->rest == SEEN_PRESENT && s->job != JOB_NONE && s->job != JOB_CANCELLING)
+			t->out->effect = EFFECT_CANCEL_JOB;
+		wait_for(t, "the job is being cancelled");
+		return;
+	}
 	if (s->savepoint == SAVEPOINT_COMPLETED && s->rest == SEEN_PRESENT) {
 		/* complete, but the job is not terminal yet: on its way out, or it ran on */
 		ledger_note_state(t->ledger, s->savepoint_location, t->in->now_ms);
+		(void)snapshot_note(t, SNAPSHOT_SAVEPOINT, s->savepoint_location, "UPGRADE", t->in->config->snapshots.savepoint_format);
 		if (op->settled_at == 0)
 			op->settled_at = t->in->now_ms;
 		else if (t->in->now_ms - op->settled_at > 30000 && s->job == JOB_RUNNING)
@@ -273,17 +388,70 @@ void stop_continue(struct turn *t)
 							  : "waiting for the JobManager to answer about the savepoint");
 }
 
+static void remove_done(struct turn *t)
+{
+	struct ledger_launch *live = ledger_live(t->ledger);
+	if (live != NULL) {
+		live->ended_at = t->in->now_ms;
+		if (live->outcome[0] == '\0')
+			LEDGER_SET(live->outcome, "stopped");
+	}
+	t->ledger->op = (struct ledger_op){ 0 };
+	t->ledger->missing_at = 0;
+	t->out->next_ms = 0;
+}
+
+/*
+ * The last look before the cluster is deleted: a crash or an outage may have come between, and the job may have gone on since the decision.
+ * What it completed meanwhile is the newest state now, and "it completed nothing" has to be true still.
+ */
+static void remove_look(struct turn *t)
+{
+	const struct observation *s = t->in->seen;
+	struct ledger *l = t->ledger;
+	const struct ledger_launch *live = ledger_live(l);
+	const char *told = told_checkpoint(t);
+	bool on_purpose = (l->next.kind == RESTORE_EMPTY && t->mode == MODE_STATELESS && t->mode_given) || l->rewind[0] != '\0' ||
+			  redeploy_path(t) != NULL;
+	if (live == NULL || on_purpose || l->next.kind == RESTORE_UNDECIDED || !t->in->config->checkpointing)
+		return;
+	bool none = l->next.kind == RESTORE_EMPTY ||
+		    (l->next.kind == live->restore.kind && strcmp(l->next.path, live->restore.path) == 0);
+	if (none && s->ha_checkpoint) {
+		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
+		LEDGER_SET(l->next.path, told);
+		l->op.keep_ha = 1;
+		l->had_checkpoint = 1;
+		decision_reason(t->out, "the job completed a checkpoint meanwhile: it goes on from its HA metadata");
+	} else if (l->next.kind == RESTORE_HA) {
+		LEDGER_SET(l->next.path, told);
+	} else if (told != NULL && s->checkpoints_completed > 0 && !job_state_terminal(s->job)) {
+		restore_from(t, told);
+	} else if (none && !proven_no_checkpoint(t) && t->in->now_ms - l->op.started_at > t->in->policy->poll_ms * 8) {
+		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+		l->had_checkpoint = 1;
+		decision_reason(t->out, "it may have completed checkpoints meanwhile that cannot be seen: a person decides");
+	}
+}
+
 void remove_continue(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger_op *op = &t->ledger->op;
+	if (t->subject == SUBJECT_SESSION_JOB) {
+		if (session_job_gone(t))
+			remove_done(t);
+		return;
+	}
 	if (cluster_unseen(t)) {
 		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
 		return;
 	}
 	if (s->jm == SEEN_PRESENT) {
-		if (!s->jm_deleting)
+		if (!s->jm_deleting) {
+			remove_look(t);
 			t->out->effect = EFFECT_DELETE_CLUSTER;
+		}
 		decision_reason(t->out, "the old cluster is being deleted");
 		return;
 	}
@@ -298,12 +466,5 @@ void remove_continue(struct turn *t)
 		t->out->effect = EFFECT_DELETE_HA;
 		return;
 	}
-	struct ledger_launch *live = ledger_live(t->ledger);
-	if (live != NULL) {
-		live->ended_at = t->in->now_ms;
-		if (live->outcome[0] == '\0')
-			LEDGER_SET(live->outcome, "stopped");
-	}
-	*op = (struct ledger_op){ 0 };
-	t->out->next_ms = 0;
+	remove_done(t);
 }

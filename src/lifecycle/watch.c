@@ -4,6 +4,8 @@
 
 #include "lifecycle/internal.h"
 
+enum { FORGOTTEN_AFTER_MS = 30000 };
+
 static void note_progress(struct turn *t, struct ledger_launch *live)
 {
 	const struct observation *s = t->in->seen;
@@ -40,31 +42,58 @@ void recover_lost_jobmanager(struct turn *t)
 {
 	struct ledger *l = t->ledger;
 	struct ledger_launch *live = ledger_live(l);
-	decision_event(t->out, true, "Missing", "The JobManager Deployment of launch %lld vanished.", (long long)live->number);
+	decision_event(t->out, true, "Missing", t->subject == SUBJECT_SESSION_JOB ? "The job of launch %lld vanished." : "The JobManager Deployment of launch %lld vanished.",
+		       (long long)live->number);
 	LEDGER_SET(live->outcome, "lost");
+	if (t->in->ledger->op.kind == OP_STOP && t->in->seen->found_path[0] != '\0') {
+		/* it was written by this stop, but whether the job went on after it nobody can tell any more: no more than an offer */
+		ledger_note_state(l, t->in->seen->found_path, t->in->now_ms);
+		decision_reason(t->out, "the stop's savepoint %s was found in its directory", t->in->seen->found_path);
+	}
 	bool untouched = proven_no_checkpoint(t);
 	l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
-	if (t->in->seen->ha_checkpoint)
+	if (t->subject == SUBJECT_SESSION)
+		l->next.kind = RESTORE_EMPTY; /* with HA metadata its jobs come back by themselves */
+	else if (t->in->seen->ha_checkpoint)
 		l->next.kind = RESTORE_HA;
 	else if (untouched)
 		l->next = live->restore;
 	else
 		l->had_checkpoint = 1;
-	bool keep_ha = l->next.kind == RESTORE_HA;
+	bool keep_ha = l->next.kind == RESTORE_HA || t->subject == SUBJECT_SESSION;
 	turn_op(t, OP_REMOVE, "recover");
 	l->op.keep_ha = keep_ha;
+}
+
+/* A JobManager that answers and does not list a job that once ran was restarted after the job had ended. */
+static void note_forgotten(struct turn *t, const struct ledger_launch *live)
+{
+	const struct observation *s = t->in->seen;
+	struct ledger *l = t->ledger;
+	if (t->subject != SUBJECT_APPLICATION || s->rest != SEEN_PRESENT || live->running_at == 0)
+		return;
+	if (s->job != JOB_NONE)
+		l->missing_at = 0;
+	else if (l->missing_at == 0)
+		l->missing_at = t->in->now_ms;
+	else if (t->in->now_ms - l->missing_at >= FORGOTTEN_AFTER_MS)
+		LEDGER_SET(l->stuck, "the job ended before its JobManager was restarted, which does not know it any more");
 }
 
 void watch_launch(struct turn *t)
 {
 	struct ledger_launch *live = ledger_live(t->ledger);
+	adopt_cluster(t); /* an adoption that was cut short */
 	note_progress(t, live);
+	note_forgotten(t, live);
+	if (live->stable_at != 0 && health_restart(t))
+		return;
 	if (live->stable_at == 0) {
 		char why[200];
 		t->out->next_ms = t->in->policy->poll_ms * 2;
-		if (t->target == TARGET_SPEC && launch_failed(t, live, why, sizeof why)) {
+		if (t->target != TARGET_NOTHING && launch_failed(t, live, why, sizeof why)) {
 			const struct ledger_launch *stable = ledger_stable(t->ledger);
-			if (stable != NULL && strcmp(stable->digest, live->digest) != 0) {
+			if (t->target == TARGET_SPEC && stable != NULL && strcmp(stable->digest, live->digest) != 0) {
 				rollback_begin(t, why);
 				return;
 			}

@@ -16,7 +16,7 @@
 #include "render/render.h"
 #include "render/tree.h"
 
-enum { FILES_MAX = 20000, DEPTH_MAX = 64, ROOTS_MAX = 1000 };
+enum { FILES_MAX = 20000, PIECE_MAX = 65536, DEPTH_MAX = 64, ROOTS_MAX = 1000 };
 static const size_t bytes_max = (size_t)256 << 20;
 
 struct loader {
@@ -60,16 +60,17 @@ static bool add_file(struct loader *l, const char *path, enum render_file_kind k
 	return true;
 }
 
-static bool read_file(struct loader *l, const char *path)
+/* The size is what it was a moment ago: the first read usually takes it all, and the second finds the end. */
+static bool read_file(struct loader *l, const char *path, off_t size)
 {
 	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return failed(l, path);
 	AUTOBUF data = BUF_INIT;
-	for (;;) {
-		enum { PIECE = 65536 };
-		buf_reserve(&data, PIECE);
-		ssize_t n = read(fd, data.data + data.len, PIECE);
+	for (size_t piece = size > 0 && size < PIECE_MAX ? (size_t)size + 1 : PIECE_MAX;; piece = PIECE_MAX) {
+		if (data.cap - data.len < 2)
+			buf_reserve(&data, piece);
+		ssize_t n = read(fd, data.data + data.len, data.cap - data.len - 1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -77,6 +78,7 @@ static bool read_file(struct loader *l, const char *path)
 		if (n == 0)
 			break;
 		data.len += (size_t)n;
+		data.data[data.len] = '\0';
 		if (l->bytes + data.len > bytes_max)
 			return error_set(l->err, ERROR_LIMIT, "%s: more than %zu MiB in all files together", path, bytes_max >> 20);
 	}
@@ -126,7 +128,7 @@ static bool read_directory(struct loader *l, const char *dir, unsigned depth)
 		if (S_ISDIR(st.st_mode))
 			ok = inside(l, path) || read_directory(l, path, depth + 1);
 		else if (S_ISREG(st.st_mode))
-			ok = read_file(l, path);
+			ok = read_file(l, path, st.st_size);
 		else if (S_ISLNK(st.st_mode))
 			ok = read_link(l, path);
 		if (!ok)

@@ -13,6 +13,8 @@ bool load_check_kind(const struct render_file *file, struct error *err)
 				 file->path);
 	if (file->kind == RENDER_SUBMODULE)
 		return error_set(err, ERROR_UNSUPPORTED, "%s: is a git submodule; submodules are not fetched", file->path);
+	if (file->kind == RENDER_TOO_LARGE)
+		return error_set(err, ERROR_LIMIT, "%s: %s", file->path, file->data);
 	return true;
 }
 

@@ -30,9 +30,25 @@ static void move_all(struct resource_set *to, struct resource_set *from)
 	from->count = 0;
 }
 
+enum { WARNINGS_MAX = 600 };
+
+/* A submodule, or a link to a directory, in a folder of manifests: nothing below it is read, which somebody should know. */
+static void warn_of(const struct render_tree *tree, const struct render_file *f, struct buf *warnings)
+{
+	const char *what = f->kind == RENDER_SUBMODULE ? "is a git submodule; submodules are not fetched" : NULL;
+	if (f->kind == RENDER_SYMLINK) {
+		AUTOFREE char *parent = path_parent(f->path);
+		AUTOFREE char *target = path_join(parent, f->data);
+		if (target != NULL && tree_has_directory(tree, target))
+			what = "is a symbolic link to a directory; links are not followed";
+	}
+	if (what != NULL && warnings->len < WARNINGS_MAX)
+		buf_printf(warnings, "%s%s: %s, it is passed over", warnings->len == 0 ? "" : "; ", f->path, what);
+}
+
 /* A folder without a kustomization file: every manifest below it; a folder below that has one is built by it. */
 static bool build_plain(const struct render_tree *tree, const char *dir, const struct render_limits *limits, struct resource_set *out,
-			struct error *err)
+			struct buf *warnings, struct error *err)
 {
 	struct load_rules rules = { .bytes = limits->file_bytes, .objects = limits->objects, .need_api_version = true, .need_name = true };
 	size_t skip = *dir == '\0' ? 0 : strlen(dir) + 1, i = tree_first_below(tree, dir), bases = 0;
@@ -60,13 +76,17 @@ static bool build_plain(const struct render_tree *tree, const char *dir, const s
 		}
 		if (found == NULL && is_manifest(f->path) && !load_file(f, &rules, out, err))
 			return false;
+		if (found == NULL && !is_manifest(f->path))
+			warn_of(tree, f, warnings);
 	}
 	return set_check_unique(out, "", err);
 }
 
-static void take(struct resource_set *set, struct render_result *out)
+static void take(struct resource_set *set, struct buf *warnings, struct render_result *out)
 {
-	*out = (struct render_result){ mem_array(set->count + 1, sizeof *out->objects), set->count };
+	*out = (struct render_result){ .objects = mem_array(set->count + 1, sizeof *out->objects), .count = set->count };
+	if (warnings->len > 0)
+		out->warnings = buf_take(warnings);
 	for (size_t i = 0; i < set->count; i++) {
 		struct resource *r = set->items[i];
 		out->objects[i] = (struct render_object){ r->doc, doc_strdup(r->doc, r->file), r->line };
@@ -93,9 +113,10 @@ bool render_tree_build(const struct render_tree *tree, const char *dir, const st
 			error_copy(err, &why);
 		return false;
 	}
-	if (!(f != NULL ? kustomization_build(tree, at, &l, &set, err) : build_plain(tree, at, &l, &set, err)))
+	AUTOBUF warnings = BUF_INIT;
+	if (!(f != NULL ? kustomization_build(tree, at, &l, &set, err) : build_plain(tree, at, &l, &set, &warnings, err)))
 		return false;
-	take(&set, out);
+	take(&set, &warnings, out);
 	return true;
 }
 
@@ -104,5 +125,6 @@ void render_result_free(struct render_result *result)
 	for (size_t i = 0; i < result->count; i++)
 		doc_free(result->objects[i].doc);
 	free(result->objects);
+	free(result->warnings);
 	*result = (struct render_result){ 0 };
 }

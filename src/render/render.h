@@ -14,12 +14,12 @@
 #include "base/doc.h"
 #include "base/error.h"
 
-enum render_file_kind { RENDER_FILE, RENDER_SYMLINK, RENDER_SUBMODULE };
+enum render_file_kind { RENDER_FILE, RENDER_SYMLINK, RENDER_SUBMODULE, RENDER_TOO_LARGE };
 
 /* Everything here is borrowed by render_tree_build(). */
 struct render_file {
 	const char *path; /* from the top of the tree, separated by '/', without "./" */
-	const char *data;
+	const char *data; /* content; of RENDER_TOO_LARGE: the limit that it passes, in words */
 	size_t len;
 	enum render_file_kind kind;
 };
@@ -46,6 +46,7 @@ struct render_object {
 struct render_result {
 	struct render_object *objects;
 	size_t count;
+	char *warnings; /* what was passed over though somebody may want it, owned; NULL: nothing */
 };
 
 /* Builds a directory of the tree; "" or "." is its top. `limits` may be NULL. *out is written on success only. */

@@ -37,7 +37,7 @@ void sim_time_text(int64_t ms, char out[32])
 	time_t seconds = (time_t)(ms / 1000);
 	struct tm tm;
 	gmtime_r(&seconds, &tm);
-	strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	(void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
 int64_t sim_time_parse(const char *text)
@@ -292,6 +292,7 @@ void sim_free(struct sim *sim)
 	stored_free(sim->stored, sim->stored_count);
 	stored_free(sim->results, sim->result_count);
 	stored_free(sim->history, sim->history_count);
+	lineage_free(sim);
 	for (size_t i = 0; i < sim->frozen_count; i++)
 		free(sim->frozen[i]);
 	free(sim->frozen);

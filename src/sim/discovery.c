@@ -111,11 +111,44 @@ static void openapi_index(struct call *call)
 	call_answer(call, 200, root);
 }
 
+static void openapi_path(struct doc *doc, struct node *paths, const struct kind *k, const char *end, const char *method, struct node *op)
+{
+	AUTOFREE char *url = mem_printf("/%s%s/%s/%s%s%s", *k->group ? "apis/" : "api", k->group, k->version,
+					k->namespaced ? "namespaces/{namespace}/" : "", k->resource, end);
+	struct node *path = node_map(doc);
+	node_set(doc, path, method, op);
+	node_set(doc, paths, url, path);
+}
+
+static struct node *openapi_operation(struct doc *doc, const struct kind *k, const char *action)
+{
+	struct node *gvk = node_map(doc), *op = node_map(doc);
+	node_set_text(doc, gvk, "group", k->group);
+	node_set_text(doc, gvk, "version", k->version);
+	node_set_text(doc, gvk, "kind", k->name);
+	node_set_text(doc, op, "x-kubernetes-action", action);
+	node_set(doc, op, "x-kubernetes-group-version-kind", gvk);
+	node_set(doc, op, "responses", node_map(doc));
+	return op;
+}
+
+/* The schema that a CRD brought, for kubectl explain. */
+static void openapi_schema(struct doc *doc, struct node *schemas, const struct kind *k, const struct node *gvk)
+{
+	if (kind_schema(k) == NULL)
+		return;
+	struct node *schema = node_copy(doc, kind_schema(k)), *list = node_list(doc);
+	node_append(doc, list, node_copy(doc, gvk));
+	node_set(doc, schema, "x-kubernetes-group-version-kind", list);
+	AUTOFREE char *name = mem_printf("%s.%s.%s", k->group, k->version, k->name);
+	node_set(doc, schemas, name, schema);
+}
+
 /* Says of each kind that PATCH takes dryRun and fieldValidation: what kubectl looks for before it leaves validation to the server. */
 static void openapi_group(struct call *call, const char *group, const char *version)
 {
 	AUTODOC *doc = doc_new();
-	struct node *root = node_map(doc), *info = node_map(doc), *paths = node_map(doc);
+	struct node *root = node_map(doc), *info = node_map(doc), *paths = node_map(doc), *schemas = node_map(doc);
 	node_set_text(doc, root, "openapi", "3.0.0");
 	node_set_text(doc, info, "title", "weir sim");
 	node_set_text(doc, info, "version", "v1.34.4");
@@ -124,11 +157,8 @@ static void openapi_group(struct call *call, const char *group, const char *vers
 		const struct kind *k = call->sim->kinds[i];
 		if (k->gone || strcmp(k->group, group) != 0 || strcmp(k->version, version) != 0)
 			continue;
-		struct node *gvk = node_map(doc), *op = node_map(doc), *parameters = node_list(doc), *path = node_map(doc);
+		struct node *op = openapi_operation(doc, k, "patch"), *parameters = node_list(doc);
 		static const char *const names[] = { "dryRun", "fieldManager", "fieldValidation", "force" };
-		node_set_text(doc, gvk, "group", k->group);
-		node_set_text(doc, gvk, "version", k->version);
-		node_set_text(doc, gvk, "kind", k->name);
 		for (size_t j = 0; j < ARRAY_SIZE(names); j++) {
 			struct node *p = node_map(doc);
 			node_set_text(doc, p, "name", names[j]);
@@ -136,16 +166,12 @@ static void openapi_group(struct call *call, const char *group, const char *vers
 			node_append(doc, parameters, p);
 		}
 		node_set(doc, op, "parameters", parameters);
-		node_set_text(doc, op, "x-kubernetes-action", "patch");
-		node_set(doc, op, "x-kubernetes-group-version-kind", gvk);
-		node_set(doc, op, "responses", node_map(doc));
-		node_set(doc, path, "patch", op);
-		AUTOFREE char *url = mem_printf("/%s%s%s/%s/%s%s/{name}", *group ? "apis/" : "api", group, *group ? "" : "", version,
-						k->namespaced ? "namespaces/{namespace}/" : "", k->resource);
-		node_set(doc, paths, url, path);
+		openapi_path(doc, paths, k, "/{name}", "patch", op);
+		openapi_path(doc, paths, k, "", "get", openapi_operation(doc, k, "list"));
+		openapi_schema(doc, schemas, k, node_get(op, "x-kubernetes-group-version-kind"));
 	}
 	node_set(doc, root, "paths", paths);
-	node_set(doc, node_ensure_map(doc, root, "components"), "schemas", node_map(doc));
+	node_set(doc, node_ensure_map(doc, root, "components"), "schemas", schemas);
 	call_answer(call, 200, root);
 }
 

@@ -112,7 +112,7 @@ static bool process_boot(struct sim *sim, struct process *p)
 			p->leader = false;
 	if (p->leader && p->ha) {
 		char name[256];
-		snprintf(name, sizeof name, "%s-cluster-config-map", p->cluster);
+		(void)snprintf(name, sizeof name, "%s-cluster-config-map", p->cluster);
 		ha_map(sim, p, name, true);
 	}
 	if (p->leader && p->application && !job_submit(sim, p))
@@ -171,6 +171,10 @@ static void job_step(struct sim *sim, struct process *p)
 		job_failed(sim, p, why);
 		return;
 	}
+	if (j->finish_after > 0 && j->running_since >= 0 && job_counter(sim, j) >= j->finish_after) {
+		job_finish(sim, p);
+		return;
+	}
 	if (j->interval > 0 && j->running_since >= 0 && sim->now >= j->next_checkpoint_at)
 		checkpoint_take(sim, p);
 	for (struct operation *o = j->operations; o != NULL && !job_terminal(j); o = o->next)
@@ -194,6 +198,8 @@ static int64_t next_due(struct sim *sim, const struct process *p)
 		next = sooner(next, j->next_checkpoint_at);
 	if (j->running_since >= 0 && j->fail_after > 0)
 		next = sooner(next, j->running_since + (j->fail_after > j->base ? j->fail_after - j->base : 0) * 10);
+	if (j->running_since >= 0 && j->finish_after > 0)
+		next = sooner(next, j->running_since + (j->finish_after > j->base ? j->finish_after - j->base : 0) * 10);
 	for (const struct operation *o = j->operations; o != NULL; o = o->next)
 		if (!o->done)
 			next = sooner(next, o->finish_at > 0 ? o->finish_at : o->due_at);
@@ -263,9 +269,10 @@ static void read_arguments(struct process *p, const struct node *containers)
 		const char *a = node_text_or(node_at(args, i), "");
 		if (strcmp(a, "--fromSavepoint") == 0)
 			node_set_text(p->config, doc_root(p->config), "execution.savepoint.path", node_text_or(node_at(args, ++i), ""));
-		else if (strcmp(a, "--job-classname") == 0 || strcmp(a, "-D") == 0 || strcmp(a, "--job-id") == 0)
+		else if (strcmp(a, "--job-classname") == 0 || strcmp(a, "-D") == 0 || strcmp(a, "--job-id") == 0 ||
+			 strcmp(a, "--host") == 0)
 			i++;
-		else if (strcmp(a, "--allowNonRestoredState") != 0)
+		else if (strcmp(a, "--allowNonRestoredState") != 0 && !str_starts(a, "-Djobmanager."))
 			buf_printf(&rest, "%s%s", rest.len ? ";" : "", a);
 	}
 	if (rest.len > 0)
@@ -409,7 +416,7 @@ bool sim_job(struct sim *sim, const char *ns, const char *cluster_id, struct sim
 	bool there = p != NULL && p->job != NULL;
 	if (there) {
 		memcpy(job->id, p->job->id, sizeof job->id);
-		snprintf(job->state, sizeof job->state, "%s", p->job->state);
+		(void)snprintf(job->state, sizeof job->state, "%s", p->job->state);
 		job->counter = job_counter(sim, p->job);
 		job->restored = p->job->restored.path ? p->job->restored.value : -1;
 		job->checkpoints = p->job->completed;

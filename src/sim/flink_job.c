@@ -95,14 +95,14 @@ static void job_exception(struct sim *sim, struct job *j, const char *text)
 
 static void history_key(const struct process *p, char out[512])
 {
-	snprintf(out, 512, "%s/%s%s%s", p->ns, p->cluster, p->session ? "/" : "", p->session ? p->job->name : "");
+	(void)snprintf(out, 512, "%s/%s%s%s", p->ns, p->cluster, p->session ? "/" : "", p->session ? p->job->name : "");
 }
 
 /* ---- HA metadata ---- */
 
 static void ha_name(const struct process *p, char out[256])
 {
-	snprintf(out, 256, "%s-%s-config-map", p->cluster, p->job->id);
+	(void)snprintf(out, 256, "%s-%s-config-map", p->cluster, p->job->id);
 }
 
 struct object *ha_map(struct sim *sim, const struct process *p, const char *name, bool make)
@@ -160,7 +160,7 @@ static void ha_write(struct sim *sim, const struct process *p)
 	for (size_t i = 0; i < p->job->kept_count; i++) {
 		AUTOBUF b = BUF_INIT;
 		char key[48];
-		snprintf(key, sizeof key, "checkpointID-%019lld", (long long)p->job->kept[i].id);
+		(void)snprintf(key, sizeof key, "checkpointID-%019lld", (long long)p->job->kept[i].id);
 		buf_put_base64(&b, p->job->kept[i].path, strlen(p->job->kept[i].path));
 		node_set_text(doc, data, key, buf_text(&b));
 	}
@@ -240,6 +240,11 @@ static void job_end(struct sim *sim, struct process *p, const char *state)
 	}
 }
 
+void job_finish(struct sim *sim, struct process *p)
+{
+	job_end(sim, p, "FINISHED");
+}
+
 void job_cancel(struct sim *sim, struct process *p)
 {
 	if (!job_terminal(p->job))
@@ -302,6 +307,7 @@ void checkpoint_take(struct sim *sim, struct process *p)
 	char key[512];
 	history_key(p, key);
 	stored_put(&sim->history, &sim->history_count, key, 1);
+	lineage_completed(sim, key, c.path, false);
 	checkpoint_set(&j->latest, &c);
 	j->completed++;
 	j->kept = mem_grow(j->kept, j->kept_count + 1, sizeof *j->kept);
@@ -330,9 +336,36 @@ struct operation *job_trigger(struct sim *sim, struct process *p, const char *tr
 	return o;
 }
 
+struct operation *job_trigger_checkpoint(struct sim *sim, struct process *p, const char *trigger)
+{
+	struct operation *o = job_trigger(sim, p, trigger, "", false);
+	o->checkpoint = true;
+	return o;
+}
+
+static void checkpoint_run(struct sim *sim, struct process *p, struct operation *o)
+{
+	struct job *j = p->job;
+	int64_t next = j->next_checkpoint_at, completed = j->completed;
+	bool running = strcmp(j->state, "RUNNING") == 0 && j->running_since >= 0;
+	if (running)
+		checkpoint_take(sim, p);
+	j->next_checkpoint_at = next; /* the job's own interval goes on as it was */
+	o->done = true;
+	o->done_at = sim->now;
+	o->checkpoint_id = j->latest.id;
+	o->location = mem_strdup(j->latest.path);
+	if (!running || j->completed == completed)
+		o->failure = mem_strdup("org.apache.flink.runtime.checkpoint.CheckpointException: The checkpoint was declined.");
+}
+
 void operation_run(struct sim *sim, struct process *p, struct operation *o)
 {
 	struct job *j = p->job;
+	if (o->checkpoint) {
+		checkpoint_run(sim, p, o);
+		return;
+	}
 	if (o->finish_at > 0) { /* the savepoint is written, now the job ends */
 		o->done = true;
 		o->done_at = sim->now;
@@ -351,13 +384,16 @@ void operation_run(struct sim *sim, struct process *p, struct operation *o)
 	}
 	char random[13];
 	sim_random_text(sim, random, 12, "0123456789abcdef");
-	struct checkpoint c = { .id = j->next_id++, .value = job_counter(sim, j), .at = sim->now, .savepoint = true };
+	struct checkpoint c = {
+		.id = j->next_id++, .value = job_counter(sim, j), .at = sim->now, .savepoint = true, .native = o->native
+	};
 	AUTOFREE char *path = mem_printf("%s%ssavepoint-%.6s-%s", o->dir, str_ends(o->dir, "/") ? "" : "/", j->id, random);
 	c.path = stored_key(path);
 	stored_put(&sim->stored, &sim->stored_count, c.path, c.value);
 	char key[512];
 	history_key(p, key);
 	stored_put(&sim->history, &sim->history_count, key, 1);
+	lineage_completed(sim, key, c.path, !o->stop);
 	checkpoint_set(&j->savepoint, &c);
 	j->savepoints++;
 	o->location = c.path;
@@ -418,6 +454,8 @@ static struct job *job_new(struct sim *sim, struct process *p)
 	AUTOFREE char *args = program_args(p);
 	const char *fail = strstr(args, ";--fail-after;");
 	j->fail_after = fail ? strtoll(fail + strlen(";--fail-after;"), NULL, 10) : 0;
+	const char *finish = strstr(args, ";--finish-after;");
+	j->finish_after = finish ? strtoll(finish + strlen(";--finish-after;"), NULL, 10) : 0;
 	return j;
 }
 
@@ -454,6 +492,7 @@ bool job_prepare(struct sim *sim, struct process *p, const char **why)
 		return false;
 	char key[512];
 	history_key(p, key);
+	lineage_started(sim, key, p->launch, from.path);
 	if (from.path != NULL) {
 		bool claimed = str_eq(conf(p, "execution.state-recovery.claim-mode", "execution.savepoint-restore-mode"), "CLAIM");
 		bool own = strstr(from.path, j->id) != NULL && strstr(from.path, "/chk-") != NULL;

@@ -9,14 +9,15 @@
 struct checkpoint {
 	int64_t id, value, at;
 	char *path;
-	bool savepoint;
+	bool savepoint, native;
 };
 
-struct operation { /* a savepoint or a stop with savepoint, by trigger id */
+struct operation { /* a savepoint, a stop with savepoint, a checkpoint, or the disposal of a savepoint, by trigger id */
 	struct operation *next;
 	char *trigger, *dir, *location, *failure;
 	char *job; /* id, of one among a process's misses; else NULL */
-	bool stop, done, disposal;
+	bool stop, done, disposal, checkpoint, native;
+	int64_t checkpoint_id; /* of a checkpoint that is done */
 	int64_t due_at, done_at, finish_at; /* finish_at: the stopping job's end, once its savepoint is written */
 };
 
@@ -26,7 +27,7 @@ struct job {
 	const char *state;
 	int64_t started_at, ended_at, changed_at, deploy_at, next_checkpoint_at;
 	int64_t base, running_since; /* counter = base + time since running_since / 10; running_since -1: it stands */
-	int64_t interval, fail_after, next_id, restarts, retry_at;
+	int64_t interval, fail_after, finish_after, next_id, restarts, retry_at;
 	int64_t completed, failed, restored_count, savepoints;
 	struct checkpoint restored, latest, savepoint; /* path NULL: none */
 	struct checkpoint *kept;		       /* own retained checkpoints, oldest first */
@@ -64,10 +65,13 @@ void checkpoint_take(struct sim *sim, struct process *p);
 void operation_run(struct sim *sim, struct process *p, struct operation *o); /* one that is due */
 void graph_forget(struct sim *sim, const struct process *p);
 struct object *ha_map(struct sim *sim, const struct process *p, const char *name, bool make);
+void job_finish(struct sim *sim, struct process *p); /* a bounded job came to its end */
 void job_cancel(struct sim *sim, struct process *p);
 /* Takes a savepoint later, stopping the job then if `stop`. */
 void operation_free(struct operation *o);
 struct operation *job_trigger(struct sim *sim, struct process *p, const char *trigger, const char *dir, bool stop);
+/* Takes a checkpoint later, besides those of the job's own interval. */
+struct operation *job_trigger_checkpoint(struct sim *sim, struct process *p, const char *trigger);
 /* Starts a job in a session cluster; config is taken: the cluster's with the job's own on top. NULL and why: it cannot start. */
 struct process *session_submit(struct sim *sim, struct process *cluster, struct doc *config, const char **why);
 /* The job of that id, in the process itself or in its session. */
@@ -81,6 +85,9 @@ void process_poke(struct sim *sim, struct process *p);
 void flink_problem(struct call *call, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* flink_operations.c: p is the job's process, NULL if there is no such job. */
 void operation_post(struct call *call, struct process *jobmanager, struct process *p, const char *job, bool stop);
-void operation_get(struct call *call, struct process *jobmanager, struct process *p, const char *job, const char *id);
+void operation_get(struct call *call, struct process *jobmanager, struct process *p, const char *job, const char *id, bool checkpoint);
+void operation_post_checkpoint(struct call *call, struct process *jobmanager, struct process *p, const char *job);
+void operation_post_disposal(struct call *call, struct process *jobmanager);
+void operation_get_disposal(struct call *call, struct process *jobmanager, const char *id);
 struct process *process_of_service(struct sim *sim, const char *ns, const char *service);
 #endif

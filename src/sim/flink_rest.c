@@ -135,7 +135,7 @@ static struct node *checkpoint_node(struct doc *doc, const struct checkpoint *c,
 	node_set_int(doc, n, "id", c->id);
 	node_set_text(doc, n, "status", "COMPLETED");
 	node_set(doc, n, "is_savepoint", node_bool(doc, c->savepoint));
-	node_set_text(doc, n, "savepointFormat", c->savepoint ? "CANONICAL" : NULL);
+	node_set_text(doc, n, "savepointFormat", !c->savepoint ? NULL : c->native ? "NATIVE" : "CANONICAL");
 	node_set_int(doc, n, "trigger_timestamp", c->at);
 	node_set_int(doc, n, "latest_ack_timestamp", c->at);
 	node_set_int(doc, n, "checkpointed_size", 8);
@@ -257,31 +257,61 @@ static void job_config(struct call *call, const struct process *p)
 	call_answer(call, 200, n);
 }
 
+/* Every job here is one vertex; a job's details count its tasks there, in upper case. */
+static struct node *only_vertex(struct doc *doc, const struct job *j, const struct node *tasks)
+{
+	struct node *vertex = node_map(doc), *counts = node_map(doc), *list = node_list(doc);
+	for (size_t i = 0; i < node_count(tasks); i++) {
+		AUTOFREE char *state = mem_strdup(node_key_at(tasks, i));
+		for (char *c = state; *c != '\0'; c++)
+			*c = (char)(*c >= 'a' && *c <= 'z' ? *c - 'a' + 'A' : *c);
+		if (strcmp(state, "TOTAL") != 0)
+			node_set_int(doc, counts, state, node_integer(node_value_at(tasks, i), 0));
+	}
+	node_set_text(doc, vertex, "id", "cbc357ccb763df2852fee8c4fc7d55f2");
+	node_set_text(doc, vertex, "name", "Source: numbers -> count");
+	node_set_int(doc, vertex, "maxParallelism", 128);
+	node_set_int(doc, vertex, "parallelism", node_integer(node_get(tasks, "total"), 1));
+	node_set_text(doc, vertex, "status", j->state);
+	node_set(doc, vertex, "tasks", counts);
+	node_append(doc, list, vertex);
+	return list;
+}
+
 static void job_details(struct call *call, const struct process *p)
 {
 	AUTODOC *doc = doc_new();
-	struct node *n = job_overview(call->sim, doc, p), *times = node_map(doc);
+	struct node *n = job_overview(call->sim, doc, p), *times = node_map(doc), *vertices = only_vertex(doc, p->job, node_get(n, "tasks"));
+	(void)node_remove(n, "tasks");
 	node_set(doc, n, "now", node_int(doc, call->sim->now));
 	node_set_int(doc, times, p->job->state, p->job->changed_at);
 	node_set(doc, n, "timestamps", times);
-	node_set(doc, n, "vertices", node_list(doc));
+	node_set(doc, n, "vertices", vertices);
 	node_set(doc, n, "plan", node_map(doc));
 	call_answer(call, 200, n);
 }
 
-static void dispose(struct call *call)
+static void checkpoint_details(struct call *call, const struct job *j, int64_t id)
 {
-	AUTODOC *body = doc_parse_json(call->request->body ? call->request->body : "", call->request->body_len, "body", NULL, NULL);
-	const char *path = body ? node_find_text(doc_root(body), "savepoint-path") : NULL;
-	if (path == NULL) {
-		flink_problem(call, 400, "org.apache.flink.runtime.rest.handler.RestHandlerException: savepoint-path is missing.");
-		return;
-	}
-	stored_remove(call->sim->stored, &call->sim->stored_count, path);
-	char id[33];
-	sim_random_text(call->sim, id, 32, "0123456789abcdef");
-	AUTOFREE char *text = mem_printf("{\"request-id\":\"%s\"}", id);
-	call_text(call, 202, "application/json", text);
+	AUTODOC *doc = doc_new();
+	const struct checkpoint *found = j->savepoint.path != NULL && j->savepoint.id == id ? &j->savepoint : NULL;
+	struct checkpoint asked = { .id = id };
+	for (const struct operation *o = j->operations; o != NULL; o = o->next)
+		if (o->checkpoint && o->done && o->failure == NULL && o->checkpoint_id == id) {
+			asked.at = o->done_at;
+			asked.path = o->location;
+			found = &asked; /* the history remembers more than is retained */
+		}
+	for (size_t i = 0; i < j->kept_count; i++)
+		if (j->kept[i].id == id)
+			found = &j->kept[i];
+	if (found != NULL)
+		call_answer(call, 200, checkpoint_node(doc, found, found->savepoint ? "SAVEPOINT" : "CHECKPOINT"));
+	else
+		flink_problem(call, 404,
+			      "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find checkpointing statistics for checkpoint "
+			      "%lld.",
+			      (long long)id);
 }
 
 static void job_request(struct call *call, struct process *jobmanager, char **s, size_t n)
@@ -292,7 +322,11 @@ static void job_request(struct call *call, struct process *jobmanager, char **s,
 	if (n == 3 && post && (strcmp(what, "savepoints") == 0 || strcmp(what, "stop") == 0))
 		operation_post(call, jobmanager, p, s[1], what[1] == 't');
 	else if (n == 4 && get && strcmp(what, "savepoints") == 0)
-		operation_get(call, jobmanager, p, s[1], s[3]);
+		operation_get(call, jobmanager, p, s[1], s[3], false);
+	else if (n == 3 && post && strcmp(what, "checkpoints") == 0)
+		operation_post_checkpoint(call, jobmanager, p, s[1]);
+	else if (n == 4 && get && strcmp(what, "checkpoints") == 0)
+		operation_get(call, jobmanager, p, s[1], s[3], true);
 	else if (p == NULL)
 		flink_problem(call, 404, "org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (%s)",
 			      s[1]);
@@ -312,6 +346,8 @@ static void job_request(struct call *call, struct process *jobmanager, char **s,
 		exceptions(call, p->job);
 	else if (n == 3 && get && strcmp(what, "checkpoints") == 0)
 		checkpoints(call, p);
+	else if (n == 5 && get && strcmp(what, "checkpoints") == 0 && strcmp(s[3], "details") == 0)
+		checkpoint_details(call, p->job, strtoll(s[4], NULL, 10));
 	else if (n == 3 && get && strcmp(what, "accumulators") == 0)
 		accumulators(call, p->job);
 	else if (n == 3 && get && strcmp(what, "config") == 0)
@@ -419,8 +455,29 @@ static void jars(struct call *call, struct process *p, char **s, size_t n)
 	}
 }
 
+/* NAME:PORT where the service exists and has no port of that number or name. */
+static bool lacks_port(struct sim *sim, const char *ns, const char *service)
+{
+	AUTOFREE char *name = mem_strndup(service, strcspn(service, ":"));
+	const char *port = strchr(service, ':');
+	const struct object *s = store_get(sim, "services", ns, name);
+	if (s == NULL || port == NULL)
+		return false;
+	const struct node *ports = node_find(object_root(s), "spec/ports");
+	for (size_t i = 0; i < node_count(ports); i++)
+		if (str_eq(node_text(node_get(node_at(ports, i), "port")), port + 1) ||
+		    str_eq(node_text(node_get(node_at(ports, i), "name")), port + 1))
+			return false;
+	return true;
+}
+
 void flink_rest(struct call *call, const char *ns, const char *service, const char *path)
 {
+	if (lacks_port(call->sim, ns, service)) {
+		call_problem(call, 503, "ServiceUnavailable", "no service port \"%s\" found for service \"%.*s\"", strchr(service, ':') + 1,
+			     (int)strcspn(service, ":"), service);
+		return;
+	}
 	struct process *p = process_of_service(call->sim, ns, service);
 	if (p == NULL) {
 		AUTOFREE char *bare = mem_strndup(service, strcspn(service, ":"));
@@ -452,8 +509,10 @@ void flink_rest(struct call *call, const char *ns, const char *service, const ch
 		job_request(call, p, s, n);
 	else if (strcmp(first, "jars") == 0 && !p->application)
 		jars(call, p, s, n);
-	else if (strcmp(first, "savepoint-disposal") == 0 && strcmp(call->request->method, "POST") == 0)
-		dispose(call);
+	else if (strcmp(first, "savepoint-disposal") == 0 && n == 1 && !get)
+		operation_post_disposal(call, p);
+	else if (strcmp(first, "savepoint-disposal") == 0 && n == 2 && get)
+		operation_get_disposal(call, p, s[1]);
 	else
 		flink_problem(call, 404, "Not found: %s", path);
 }

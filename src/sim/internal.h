@@ -54,6 +54,7 @@ struct stored { /* a savepoint or checkpoint */
 	int64_t value;
 };
 
+struct lineage;
 struct process;
 struct fault;
 struct server;
@@ -78,6 +79,10 @@ struct sim {
 	size_t result_count;
 	struct stored *history; /* cluster ids that have completed a checkpoint */
 	size_t history_count;
+	struct lineage *lineages;
+	size_t lineage_count;
+	struct sim_start *starts;
+	size_t start_count;
 	struct {
 		char *key;
 		struct doc *config;
@@ -234,6 +239,8 @@ void write_replace(struct call *call);
 void write_patch(struct call *call);
 void write_delete(struct call *call);
 void write_delete_collection(struct call *call);
+/* rbac.c: false, and the call is answered, where an impersonated service account may not do it */
+bool rbac_allows(struct call *call);
 /* discovery.c */
 bool discovery_handle(struct call *call); /* true if it was one of its paths */
 struct node *table_of(struct doc *doc, const struct kind *kind, struct node *const *items, size_t count, int64_t now, bool header);
@@ -271,6 +278,10 @@ void flink_pod_stopped(struct sim *sim, const char *uid);    /* it does not any 
 void flink_pods_changed(struct sim *sim);
 void flink_reap(struct sim *sim); /* ends processes whose pods are gone */
 void flink_free(struct sim *sim);
+/* lineage.c; the key is NS/CLUSTER[/JOB] */
+void lineage_completed(struct sim *sim, const char *key, const char *path, bool beside); /* beside: a savepoint of a job that runs on */
+void lineage_started(struct sim *sim, const char *key, const char *launch, const char *from); /* from NULL: without state */
+void lineage_free(struct sim *sim);
 /* flink_rest.c */
 void flink_rest(struct call *call, const char *ns, const char *service, const char *path);
 #endif

@@ -131,7 +131,7 @@ bool call_open(struct sim *sim, const struct http_request *request, struct http_
 	call->table = request->accept != NULL && strstr(request->accept, "as=Table") != NULL && strstr(request->accept, "v=v1;") != NULL;
 	if (discovery_handle(call))
 		return false;
-	return resolve(call);
+	return resolve(call) && rbac_allows(call);
 }
 
 void call_close(struct call *call)
@@ -143,7 +143,7 @@ void call_close(struct call *call)
 void call_text(struct call *call, int status, const char *content_type, const char *text)
 {
 	call->response->status = status;
-	snprintf(call->response->content_type, sizeof call->response->content_type, "%s", content_type);
+	(void)snprintf(call->response->content_type, sizeof call->response->content_type, "%s", content_type);
 	buf_clear(&call->response->body);
 	buf_puts(&call->response->body, text);
 }
@@ -263,7 +263,7 @@ bool faults_check(struct sim *sim, const struct http_request *request, struct ht
 			AUTODOC *doc = doc_new();
 			response->status = now.status;
 			response->retry_after_ms = now.retry_after_ms;
-			snprintf(response->content_type, sizeof response->content_type, "application/json");
+			(void)snprintf(response->content_type, sizeof response->content_type, "application/json");
 			node_to_json(problem_node(doc, now.status,
 						  now.status == 429   ? "TooManyRequests"
 						  : now.status == 403 ? "Forbidden"

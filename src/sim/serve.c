@@ -116,7 +116,7 @@ static enum MHD_Result reply(struct MHD_Connection *connection, struct http_resp
 		MHD_add_response_header(m, MHD_HTTP_HEADER_CONTENT_TYPE, r->content_type);
 	if (r->retry_after_ms > 0) {
 		char seconds[24];
-		snprintf(seconds, sizeof seconds, "%lld", (long long)(r->retry_after_ms + 999) / 1000);
+		(void)snprintf(seconds, sizeof seconds, "%lld", (long long)(r->retry_after_ms + 999) / 1000);
 		MHD_add_response_header(m, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 	}
 	enum MHD_Result ok = MHD_queue_response(connection, (unsigned)r->status, m);
@@ -192,7 +192,14 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 	AUTOBUF path = BUF_INIT;
 	buf_puts(&path, url);
 	MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, collect_query, &path);
-	struct http_header agent = { "User-Agent", MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_USER_AGENT) };
+	static const char *const names[] = { MHD_HTTP_HEADER_USER_AGENT, "Impersonate-User" };
+	struct http_header headers[ARRAY_SIZE(names)];
+	size_t header_count = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, names[i]);
+		if (value != NULL)
+			headers[header_count++] = (struct http_header){ names[i], value };
+	}
 	struct http_request request = { .method = method,
 					.path = path.data,
 					.body = x->body.data,
@@ -200,8 +207,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 					.content_type =
 						MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE),
 					.accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT),
-					.headers = &agent,
-					.header_count = agent.value != NULL };
+					.headers = headers,
+					.header_count = header_count };
 	struct http_response r = { 0 };
 	enum MHD_Result result = MHD_NO;
 	if (x->too_large) {

@@ -81,6 +81,20 @@ struct sim_job {
 bool sim_job(struct sim *sim, const char *ns, const char *cluster_id, struct sim_job *job); /* of the leading JobManager */
 /* Times at which processes of two launches (two JobManager Deployments, by uid) of one cluster id ran at once: must stay 0. */
 unsigned sim_violations(struct sim *sim);
+/* What a run of a job began with, as it happened; job is NS/CLUSTER, for a session job NS/CLUSTER/NAME. */
+struct sim_start {
+	char job[192], launch[64]; /* launch: uid of the JobManager Deployment */
+	int64_t at;
+	bool again;		   /* another start of the same launch */
+	char from[512];		   /* "": without state */
+	char newest[512];	   /* savepoint or checkpoint that was completed last before, by whatever run; "": none */
+	char beside[512];	   /* a savepoint of a job that ran on, later than that; "": none */
+	char previous[512];	   /* what the run before began with */
+	bool since;		   /* that run completed something */
+};
+size_t sim_start_count(struct sim *sim);
+struct sim_start sim_start_at(struct sim *sim, size_t i);
+bool sim_newest(struct sim *sim, const char *job, char path[512]); /* false: nothing was ever completed */
 /* Times a job started without state although an earlier one of that cluster id had completed a checkpoint. */
 unsigned sim_empty_starts(struct sim *sim);
 

@@ -100,7 +100,7 @@ static void event_push(struct sim *sim, char type, struct kind *kind, struct ver
 static void stamp(struct sim *sim, struct doc *doc)
 {
 	char rv[24];
-	snprintf(rv, sizeof rv, "%llu", (unsigned long long)++sim->rv);
+	(void)snprintf(rv, sizeof rv, "%llu", (unsigned long long)++sim->rv);
 	node_set_text(doc, node_ensure_map(doc, doc_root(doc), "metadata"), "resourceVersion", rv);
 }
 

@@ -9,7 +9,7 @@ static void manager_name(const struct call *call, char *out, size_t size)
 	for (size_t i = 0; m == NULL && i < call->request->header_count; i++)
 		if (strcasecmp(call->request->headers[i].name, "User-Agent") == 0)
 			m = call->request->headers[i].value;
-	snprintf(out, size, "%.*s", m ? (int)strcspn(m, call_query(call, "fieldManager") ? "" : "/") : 7, m ? m : "unknown");
+	(void)snprintf(out, size, "%.*s", m ? (int)strcspn(m, call_query(call, "fieldManager") ? "" : "/") : 7, m ? m : "unknown");
 }
 
 static struct doc *read_body(struct call *call)

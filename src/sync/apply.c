@@ -1,5 +1,6 @@
-/* One object: dry run, compare, apply. */
+/* One object: live, dry run, compare, apply. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -27,20 +28,65 @@ bool pass_differs(const struct node *live, const struct node *result)
 	return !node_equal(a, b);
 }
 
-bool pass_live(struct pass *p, const struct item *item, struct doc **live, struct error *err)
+void pass_forget(struct item *item)
+{
+	doc_free(item->live);
+	doc_free(item->result);
+	free(item->taken);
+	item->live = item->result = NULL;
+	item->taken = NULL;
+}
+
+bool pass_look_live(struct pass *p, struct item *item, struct error *err)
 {
 	struct error why;
-	*live = NULL;
-	if (kube_get(p->in->kube, &item->resource, item->ns, item->name, live, &why) || why.kind == ERROR_NOT_FOUND)
+	pass_forget(item);
+	if (kube_get(p->in->as, &item->resource, item->ns, item->name, &item->live, &why) || why.kind == ERROR_NOT_FOUND)
 		return true;
 	error_copy(err, &why);
 	return false;
 }
 
-bool pass_dry_run(struct pass *p, const struct item *item, struct doc **result, struct error *err)
+/* "field F is owned by "M" using V; ..." as "F from M, ..."; our own writes by other means are no conflict. */
+static char *conflicts(const char *message)
 {
-	struct kube_apply_options options = { .field_manager = "weir", .force = true, .dry_run = true, .field_validation = "Strict" };
-	return kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, result, err);
+	struct buf out = BUF_INIT;
+	for (const char *at = strstr(message, "field "); at != NULL; at = strstr(at + 1, "; field ")) {
+		const char *field = at + (*at == ';' ? 8 : 6);
+		const char *owner = strstr(field, " is owned by \"");
+		if (owner == NULL)
+			break;
+		const char *name = owner + strlen(" is owned by \"");
+		int len = (int)strcspn(name, "\"");
+		if (len != 4 || strncmp(name, "weir", 4) != 0)
+			buf_printf(&out, "%s%.*s from %.*s", out.len == 0 ? "" : ", ", (int)(owner - field), field, len, name);
+	}
+	if (out.len > 0)
+		return buf_take(&out);
+	buf_free(&out);
+	return NULL;
+}
+
+/* At first without force, so that it is known what is taken from whom. */
+bool pass_dry_run(struct pass *p, struct item *item, struct error *err)
+{
+	struct kube_apply_options options = { .field_manager = "weir", .dry_run = true, .field_validation = "Strict" };
+	struct error why;
+	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name); /* whose it is, should another sync take it over */
+	if (kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, &item->result, &why))
+		return true;
+	if (why.kind != ERROR_CONFLICT) {
+		error_copy(err, &why);
+		return false;
+	}
+	item->taken = conflicts(why.message);
+	options.force = true;
+	return kube_apply(p->in->as, &item->resource, item->ns, item->name, item->object, &options, &item->result, err);
+}
+
+bool pass_look(struct pass *p, struct item *item, struct error *err)
+{
+	return pass_look_live(p, item, err) && pass_dry_run(p, item, err);
 }
 
 bool pass_send(struct pass *p, const struct item *item, const struct node *object, struct error *err)
@@ -88,20 +134,16 @@ static bool crd_narrows(const struct node *live, const struct node *wanted, char
 	return false;
 }
 
-bool pass_apply(struct pass *p, struct item *item, struct error *err)
+bool pass_put(struct pass *p, struct item *item, const char *message, struct error *err)
 {
-	pass_annotate(item->from->doc, item->object, ANNOTATION_SYNC, p->in->name); /* whose it is, should another sync take it over */
-	AUTODOC *live = NULL;
-	AUTODOC *result = NULL;
-	if (!pass_live(p, item, &live, err) || !pass_dry_run(p, item, &result, err))
-		return false;
-	if (live != NULL && !pass_differs(doc_root(live), doc_root(result))) {
+	const struct node *live = doc_root(item->live);
+	if (item->live != NULL && !pass_differs(live, doc_root(item->result))) {
 		p->out->unchanged++;
 		return true;
 	}
 	char what[120];
-	if (live != NULL && strcmp(item->kind, "CustomResourceDefinition") == 0 &&
-	    crd_narrows(doc_root(live), item->object, what, sizeof what)) {
+	if (item->live != NULL && strcmp(item->kind, "CustomResourceDefinition") == 0 &&
+	    crd_narrows(live, item->object, what, sizeof what)) {
 		p->withheld++;
 		pass_note(p, CHANGE_WITHHELD, item->kind, item->ns, item->name, "the installed definition is wider (it has %s) and is kept",
 			  what);
@@ -109,6 +151,34 @@ bool pass_apply(struct pass *p, struct item *item, struct error *err)
 	}
 	if (!p->in->plan && (!pass_may_act(p) || !pass_send(p, item, item->object, err)))
 		return false;
-	pass_note(p, live == NULL ? CHANGE_CREATE : CHANGE_UPDATE, item->kind, item->ns, item->name, "%s", "");
+	AUTOBUF text = BUF_INIT;
+	buf_puts(&text, message);
+	if (item->taken != NULL) {
+		buf_printf(&text, "%stook %s", text.len == 0 ? "" : "; ", item->taken);
+		AUTOFREE char *said = mem_printf("Sync %s took %s.", p->in->name, item->taken);
+		pass_event(p, item, false, "FieldsTaken", said);
+	}
+	pass_note(p, item->live == NULL ? CHANGE_CREATE : CHANGE_UPDATE, item->kind, item->ns, item->name, "%s", buf_text(&text));
 	return true;
+}
+
+bool pass_apply(struct pass *p, struct item *item, struct error *err)
+{
+	enum holder holder;
+	const char *other;
+	bool ok = pass_look(p, item, err) && holder_of(p, item, &holder, &other, err);
+	if (ok && holder == HOLDER_WAIT) {
+		p->pending++;
+		item->held = true;
+		pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name,
+			  "is still held by sync %s, which has not come to this commit", other);
+	} else if (ok && holder == HOLDER_REFUSES) {
+		ok = error_set(err, ERROR_CONFLICT,
+			       "it is held by sync %s (annotation " ANNOTATION_SYNC "): one object cannot be in two syncs", other);
+	} else if (ok) {
+		ok = pass_put(p, item, "", err);
+	}
+	if (!ok || !item->referred)
+		pass_forget(item);
+	return ok;
 }

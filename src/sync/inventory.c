@@ -85,6 +85,7 @@ static bool read_objects(struct inventory *out, const struct node *text, const c
 			      node_text_or(node_get(o, "namespace"), ""), node_text_or(node_get(o, "name"), ""));
 	}
 	(void)snprintf(out->commit, sizeof out->commit, "%s", node_text_or(node_get(root, "commit"), ""));
+	(void)snprintf(out->seen, sizeof out->seen, "%s", node_text_or(node_get(root, "seen"), ""));
 	(void)snprintf(out->state, sizeof out->state, "%s", node_text_or(node_get(root, "state"), ""));
 	out->message = mem_strdup(node_text_or(node_get(root, "message"), ""));
 	out->text = mem_strdup(node_text(text));
@@ -103,6 +104,7 @@ bool inventory_read(struct kube *kube, const char *ns, const char *sync, struct 
 	if (doc == NULL)
 		return true;
 	const struct node *annotations = node_find(doc_root(doc), "metadata/annotations");
+	(void)snprintf(out->uid, sizeof out->uid, "%s", node_text_or(node_find(doc_root(doc), "metadata/uid"), ""));
 	(void)snprintf(out->approved, sizeof out->approved, "%s", node_text_or(node_get(annotations, APPROVED), ""));
 	return read_objects(out, text, map, err);
 }
@@ -112,6 +114,7 @@ static void inventory_text(const struct inventory *inventory, struct buf *out)
 	AUTODOC *doc = doc_new();
 	struct node *root = node_map(doc);
 	node_set_text(doc, root, "commit", inventory->commit);
+	node_set_text(doc, root, "seen", inventory->seen);
 	node_set_text(doc, root, "state", inventory->state);
 	node_set_text(doc, root, "message", inventory->message == NULL ? "" : inventory->message);
 	struct node *list = node_list(doc);

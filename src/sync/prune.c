@@ -9,7 +9,7 @@
 #include "sync/kinds.h"
 #include "sync/ledger_store.h"
 
-static bool rendered(const struct pass *p, const struct object_id *id)
+bool pass_rendered(const struct pass *p, const struct object_id *id)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (strcmp(p->items[i].kind, id->kind) == 0 && strcmp(p->items[i].ns, id->ns) == 0 &&
@@ -68,7 +68,7 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 		return *gone || error_set(err, why.kind, "%s", why.message);
 	}
 	AUTODOC *live = NULL;
-	if (!kube_get(p->in->kube, &resource, id->ns, id->name, &live, &why)) {
+	if (!kube_get(p->in->as, &resource, id->ns, id->name, &live, &why)) {
 		*gone = why.kind == ERROR_NOT_FOUND;
 		return *gone || error_set(err, why.kind, "%s", why.message);
 	}
@@ -96,64 +96,100 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 	return true;
 }
 
-/* A Flink resource that goes while its like comes may be a rename, which has to be said. */
-static bool created_flink(const struct pass *p)
+/* What becomes of each object of the inventory. */
+enum fate { FATE_STAYS, FATE_GOES, FATE_RENAMED };
+
+static void note_retained(struct pass *p, const struct object_id *id)
 {
-	for (size_t i = 0; i < p->out->change_count; i++)
-		if (p->out->changes[i].action == CHANGE_CREATE && str_starts(p->out->changes[i].id, "Flink"))
-			return true;
-	return false;
+	pass_note(p, CHANGE_RETAINED, id->kind, id->ns, id->name, "the running or last stable version of a job refers to it");
 }
 
-bool pass_prune(struct pass *p, struct error *err)
+/* Objects that another sync has by now leave this inventory and nothing else happens to them. *left: there is one that may yet. */
+static bool hand_over(struct pass *p, bool *left, struct error *err)
 {
 	struct inventory *inventory = &p->inventory;
-	size_t flink = 0;
-	size_t doomed = 0;
-	AUTOFREE bool *doom = mem_array(inventory->count, sizeof *doom);
-	for (size_t i = 0; i < inventory->count; i++) {
+	*left = false;
+	for (size_t i = inventory->count; i-- > 0;) {
 		const struct object_id *id = &inventory->objects[i];
-		if (rendered(p, id))
+		const char *other;
+		enum claim claim;
+		if (pass_rendered(p, id))
 			continue;
+		if (!holders_claim(p, id, &claim, &other, err))
+			return false;
+		if (claim == CLAIM_TAKEN) {
+			pass_note(p, CHANGE_MOVED, id->kind, id->ns, id->name, "handed over to sync %s", other);
+			if (!p->in->plan)
+				inventory_remove(inventory, id);
+		} else if (claim != CLAIM_NONE && !brake_approved(p)) {
+			*left = true;
+			p->pending += claim == CLAIM_WAIT;
+			p->held += claim == CLAIM_UNKNOWN;
+			pass_note(p, CHANGE_PENDING, id->kind, id->ns, id->name,
+				  "is no longer in git; sync %s may have taken it over, and %s", other,
+				  claim == CLAIM_WAIT ? "has not come to this commit"
+						      : "cannot be read at this commit: `weir approve` deletes it");
+		}
+	}
+	return true;
+}
+
+static bool judge(struct pass *p, enum fate *fates, size_t *doomed, size_t *flink, struct error *err)
+{
+	for (size_t i = 0; i < p->inventory.count; i++) {
+		const struct object_id *id = &p->inventory.objects[i];
 		bool keep;
+		if (pass_rendered(p, id))
+			continue;
+		const struct item *mover = strcmp(id->kind, "Namespace") == 0 ? brake_moved_out(p, id->name) : NULL;
+		if (mover != NULL) { /* its old ledger lies there */
+			pass_note(p, CHANGE_RETAINED, id->kind, id->ns, id->name, "%s/%s/%s moved out of it (weir.dev/moved-from)",
+				  mover->kind, mover->ns, mover->name);
+			continue;
+		}
 		if (!retained(p, id, &keep, err))
 			return false;
 		if (keep) {
-			pass_note(p, CHANGE_RETAINED, id->kind, id->ns, id->name,
-				  "the running or last stable version of a job refers to it");
+			note_retained(p, id);
 			continue;
 		}
-		doom[i] = true;
-		doomed++;
-		flink += strncmp(id->api_version, "flink.apache.org/", 17) == 0;
+		const struct item *heir = brake_renamed(p, id);
+		if (heir != NULL && !heir->applied) { /* what runs goes on until its new name has passed the gate */
+			pass_note(p, CHANGE_PENDING, id->kind, id->ns, id->name, "stays until %s/%s/%s, its new name, is applied",
+				  heir->kind, heir->ns, heir->name);
+			continue;
+		}
+		fates[i] = heir != NULL || brake_follows_rename(p, id) ? FATE_RENAMED : FATE_GOES;
+		*doomed += fates[i] == FATE_GOES;
+		*flink += fates[i] == FATE_GOES && is_flink(id->api_version);
 	}
-	if (doomed == 0)
-		return true;
-	/* The brake: a Flink resource among few objects, several of them, or a fifth of all. */
-	bool brake = flink > 1 || doomed * 5 > inventory->count || (flink > 0 && created_flink(p));
-	bool approved = inventory->approved[0] != '\0' && strncmp(p->in->commit, inventory->approved, strlen(inventory->approved)) == 0;
-	if (brake && !approved) {
-		p->held = doomed;
-		for (size_t i = 0; i < inventory->count; i++)
-			if (doom[i])
-				pass_note(p, CHANGE_PENDING, inventory->objects[i].kind, inventory->objects[i].ns,
-					  inventory->objects[i].name, "deletion is held back");
-		buf_printf(&p->notes,
-			   "%scommit %.12s would delete %zu of %zu objects, %zu Flink resources among them: held until `weir approve %s`",
-			   p->notes.len == 0 ? "" : "; ", p->in->commit, doomed, inventory->count, flink, p->in->name);
-		return true;
+	return true;
+}
+
+static void hold_back(struct pass *p, enum fate *fates, size_t doomed, size_t flink)
+{
+	p->held += doomed;
+	for (size_t i = 0; i < p->inventory.count; i++) {
+		const struct object_id *id = &p->inventory.objects[i];
+		if (fates[i] != FATE_GOES)
+			continue;
+		fates[i] = FATE_STAYS;
+		pass_note(p, CHANGE_PENDING, id->kind, id->ns, id->name, "deletion is held back");
 	}
-	if (!p->in->prune) {
-		buf_printf(&p->notes, "%s%zu objects are no longer in git; pruning is off", p->notes.len == 0 ? "" : "; ", doomed);
-		return true;
-	}
-	/* Flink resources first: their planned deletion still needs the accounts and ConfigMaps. */
+	buf_printf(&p->notes,
+		   "%scommit %.12s would delete %zu of %zu objects, %zu Flink resources among them: held until `weir approve %s`",
+		   p->notes.len == 0 ? "" : "; ", p->in->commit, doomed, p->inventory.count, flink, p->in->name);
+}
+
+/* Flink resources first: their planned deletion still needs the accounts and ConfigMaps. */
+static bool carry_out(struct pass *p, enum fate *fates, struct error *err)
+{
+	struct inventory *inventory = &p->inventory;
 	bool flink_left = false;
 	for (int round = 0; round < 2; round++) {
 		for (size_t i = inventory->count; i-- > 0;) {
 			const struct object_id *id = &inventory->objects[i];
-			bool is_flink = strncmp(id->api_version, "flink.apache.org/", 17) == 0;
-			if (!doom[i] || is_flink != (round == 0))
+			if (fates[i] == FATE_STAYS || is_flink(id->api_version) != (round == 0))
 				continue;
 			if (round == 1 && flink_left) {
 				p->pending++;
@@ -165,9 +201,33 @@ bool pass_prune(struct pass *p, struct error *err)
 			flink_left |= round == 0 && !gone;
 			if (gone && !p->in->plan) {
 				inventory_remove(inventory, id);
-				memmove(&doom[i], &doom[i + 1], (inventory->count - i) * sizeof *doom);
+				memmove(&fates[i], &fates[i + 1], (inventory->count - i) * sizeof *fates);
 			}
 		}
 	}
 	return true;
+}
+
+bool pass_prune(struct pass *p, struct error *err)
+{
+	size_t flink = 0;
+	size_t doomed = 0;
+	bool left;
+	if (!hand_over(p, &left, err))
+		return false;
+	if (left) /* nothing is deleted before it is known whose it will be */
+		return true;
+	AUTOFREE enum fate *fates = mem_array(p->inventory.count, sizeof *fates);
+	if (!judge(p, fates, &doomed, &flink, err))
+		return false;
+	bool look_alike = p->held > 0 && flink > 0;
+	bool brake = flink > 1 || doomed * 5 > p->inventory.count || look_alike;
+	if (doomed > 0 && brake && !brake_approved(p))
+		hold_back(p, fates, doomed, flink);
+	if (!p->in->prune) {
+		if (doomed > 0)
+			buf_printf(&p->notes, "%s%zu objects are no longer in git; pruning is off", p->notes.len == 0 ? "" : "; ", doomed);
+		return true;
+	}
+	return carry_out(p, fates, err);
 }

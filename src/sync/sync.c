@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kube/events.h"
 #include "sync/internal.h"
 #include "sync/kinds.h"
 
@@ -17,6 +18,12 @@ const struct kube_resource KIND_DEPLOYMENT = {
 };
 const struct kube_resource KIND_INGRESS = {
 	.api_version = "networking.k8s.io/v1", .kind = "Ingress", .plural = "ingresses", .namespaced = true
+};
+const struct kube_resource KIND_FLINKSTATESNAPSHOT = {
+	.api_version = "flink.apache.org/v1beta1", .kind = "FlinkStateSnapshot", .plural = "flinkstatesnapshots", .namespaced = true
+};
+const struct kube_resource KIND_FLINKSESSIONJOB = {
+	.api_version = "flink.apache.org/v1beta1", .kind = "FlinkSessionJob", .plural = "flinksessionjobs", .namespaced = true
 };
 const struct kube_resource KIND_FLINKDEPLOYMENT = {
 	.api_version = "flink.apache.org/v1beta1", .kind = "FlinkDeployment", .plural = "flinkdeployments", .namespaced = true
@@ -30,7 +37,7 @@ const char *sync_state_name(enum sync_state state)
 
 const char *change_action_name(enum change_action action)
 {
-	static const char *const names[] = { "none", "create", "update", "delete", "withheld", "pending", "retained", "error" };
+	static const char *const names[] = { "none", "create", "update", "delete", "withheld", "pending", "retained", "moved", "error" };
 	return names[action];
 }
 
@@ -50,6 +57,25 @@ void pass_note(struct pass *p, enum change_action action, const char *kind, cons
 		if (action == CHANGE_ERROR || action == CHANGE_WITHHELD || action == CHANGE_PENDING)
 			buf_printf(&p->notes, "%s%s: %s", p->notes.len == 0 ? "" : "; ", c->id, c->message);
 	}
+}
+
+bool is_flink(const char *api_version)
+{
+	return str_starts(api_version, "flink.apache.org/");
+}
+
+void pass_event(const struct pass *p, const struct item *item, bool warning, const char *reason, const char *message)
+{
+	struct kube_event event = { .api_version = item->api_version,
+				    .kind = item->kind,
+				    .ns = *item->ns == '\0' ? NULL : item->ns,
+				    .name = item->name,
+				    .uid = node_find_text(doc_root(item->live), "metadata/uid"),
+				    .warning = warning,
+				    .reason = reason,
+				    .message = message };
+	if (!p->in->plan)
+		(void)kube_event_record(p->in->kube, &event, p->in->now_ms, NULL);
 }
 
 bool pass_may_act(const struct pass *p)
@@ -79,7 +105,7 @@ static int rank_of(const char *api_version, const char *kind)
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		if (strcmp(order[i], kind) == 0)
 			return (int)i;
-	return strncmp(api_version, "flink.apache.org/", 17) == 0 ? 100 : 50;
+	return is_flink(api_version) ? 100 : 50;
 }
 
 static int by_rank(const void *a, const void *b)
@@ -109,8 +135,7 @@ static void collect(struct pass *p)
 	qsort(p->items, p->count, sizeof *p->items, by_rank);
 }
 
-/* Errors that say something about this object alone, not about the API as a whole. */
-static bool own_fault(const struct error *err)
+bool pass_own_fault(const struct error *err)
 {
 	return err->kind == ERROR_INVALID || err->kind == ERROR_FORBIDDEN || err->kind == ERROR_NOT_FOUND || err->kind == ERROR_CONFLICT ||
 	       err->kind == ERROR_LIMIT || err->kind == ERROR_UNSUPPORTED;
@@ -138,9 +163,25 @@ static bool apply_item(struct pass *p, struct item *item, struct error *err)
 			return false;
 		inventory_add(&p->inventory, item->api_version, item->kind, item->ns, item->name);
 	}
-	if (strcmp(item->kind, "FlinkDeployment") == 0 && str_starts(item->api_version, "flink.apache.org/"))
+	if (is_flink(item->api_version) && (strcmp(item->kind, KIND_FLINKDEPLOYMENT.kind) == 0 || pass_is_session_job(item)))
 		return pass_apply_flink(p, item, err);
-	return pass_apply(p, item, err);
+	bool ok = pass_apply(p, item, err);
+	item->applied = ok && !item->held;
+	return ok;
+}
+
+/* Does the set define the kind itself? Then it is only a matter of time until the server knows it. */
+static bool defined_in_set(const struct pass *p, const struct item *item)
+{
+	size_t group = strcspn(item->api_version, "/");
+	for (size_t i = 0; i < p->count; i++) {
+		const struct node *spec = node_get(p->items[i].object, "spec");
+		const char *other = node_text_or(node_get(spec, "group"), "");
+		if (strcmp(p->items[i].kind, "CustomResourceDefinition") == 0 && !p->items[i].failed && strlen(other) == group &&
+		    strncmp(other, item->api_version, group) == 0 && str_eq(node_find_text(spec, "names/kind"), item->kind))
+			return true;
+	}
+	return false;
 }
 
 static bool apply_all(struct pass *p, struct error *err)
@@ -148,11 +189,16 @@ static bool apply_all(struct pass *p, struct error *err)
 	for (size_t i = 0; i < p->count; i++) {
 		struct item *item = &p->items[i];
 		struct error why = ERROR_INIT;
-		if (apply_item(p, item, &why))
+		if (item->held || item->owner != NULL || apply_item(p, item, &why))
 			continue;
-		if (!own_fault(&why)) {
+		if (!pass_own_fault(&why)) {
 			error_copy(err, &why);
 			return error_wrap(err, "%s/%s", item->kind, item->name);
+		}
+		if (!item->known && why.kind == ERROR_NOT_FOUND && defined_in_set(p, item)) {
+			p->pending++;
+			pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name, "waits until its definition is served");
+			continue;
 		}
 		item->failed = true;
 		p->errors++;
@@ -174,9 +220,34 @@ static void conclude(struct pass *p)
 			out->state = SYNC_FAILED;
 		buf_printf(&p->notes, "%ssource: %s; the last good revision goes on", p->notes.len == 0 ? "" : "; ", p->in->source_problem);
 	}
+	if (p->in->objects != NULL && p->in->objects->warnings != NULL)
+		buf_printf(&p->notes, "%swarning: %s", p->notes.len == 0 ? "" : "; ", p->in->objects->warnings);
 	(void)snprintf(out->message, sizeof out->message, "%s", p->notes.len > 0 ? buf_text(&p->notes) : "");
 	if (out->message[0] == '\0')
 		(void)snprintf(out->message, sizeof out->message, "%zu objects", p->count);
+}
+
+/* What needs a person, as an event on the inventory, when it is new. */
+static void tell(struct pass *p)
+{
+	const struct inventory *before = &p->inventory;
+	enum sync_state state = p->out->state;
+	const char *reason = state == SYNC_FAILED     ? "SyncFailed"
+			     : state == SYNC_HELD     ? "DeletionHeld"
+			     : state == SYNC_WITHHELD ? "Withheld"
+						      : NULL;
+	if (reason == NULL || (strcmp(before->state, sync_state_name(state)) == 0 && str_eq(before->message, p->out->message)))
+		return;
+	AUTOFREE char *map = mem_printf("weir-inventory-%s", p->in->name);
+	struct kube_event event = { .api_version = KIND_CONFIGMAP.api_version,
+				    .kind = KIND_CONFIGMAP.kind,
+				    .ns = p->in->own_ns,
+				    .name = map,
+				    .uid = before->uid[0] == '\0' ? NULL : before->uid,
+				    .warning = true,
+				    .reason = reason,
+				    .message = p->out->message };
+	(void)kube_event_record(p->in->kube, &event, p->in->now_ms, NULL); /* lost ones are lost: weir status says the same */
 }
 
 static bool save(struct pass *p, struct error *err)
@@ -184,6 +255,8 @@ static bool save(struct pass *p, struct error *err)
 	struct inventory *inventory = &p->inventory;
 	if (p->in->plan)
 		return true;
+	if (pass_may_act(p))
+		tell(p);
 	(void)snprintf(inventory->state, sizeof inventory->state, "%s", sync_state_name(p->out->state));
 	free(inventory->message);
 	inventory->message = mem_strdup(p->out->message);
@@ -193,9 +266,11 @@ static bool save(struct pass *p, struct error *err)
 static bool run(struct pass *p, struct error *err)
 {
 	const struct sync_input *in = p->in;
+	(void)snprintf(p->inventory.seen, sizeof p->inventory.seen, "%s", in->commit);
 	if (in->objects == NULL) { /* nothing is pruned after a failed render; what runs goes on */
 		p->errors++;
-		buf_printf(&p->notes, "%s%.12s%s%s", in->commit[0] == '\0' ? "" : "commit ", in->commit, in->commit[0] == '\0' ? "" : ": ", in->failure);
+		buf_printf(&p->notes, "%s%.12s%s%s", in->commit[0] == '\0' ? "" : "commit ", in->commit, in->commit[0] == '\0' ? "" : ": ",
+			   in->failure);
 		if (in->source_problem != NULL && in->source_problem[0] != '\0' && strcmp(in->source_problem, in->failure) != 0)
 			buf_printf(&p->notes, "; source: %s", in->source_problem);
 		conclude(p);
@@ -209,7 +284,12 @@ static bool run(struct pass *p, struct error *err)
 	}
 	collect(p);
 	for (size_t i = 0; i < p->count; i++)
-		if (resolve(p, &p->items[i], NULL))
+		(void)resolve(p, &p->items[i], NULL);
+	if (!brake_look_alikes(p, err))
+		return false;
+	content_assign(p);
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].known && !p->items[i].held)
 			inventory_add(&p->inventory, p->items[i].api_version, p->items[i].kind, p->items[i].ns, p->items[i].name);
 	if (strcmp(p->inventory.commit, in->commit) != 0) /* nothing of it is applied yet, and the status must not say so */
 		(void)snprintf(p->inventory.state, sizeof p->inventory.state, "%s", sync_state_name(SYNC_PENDING));
@@ -232,7 +312,10 @@ bool sync_pass(const struct sync_input *in, struct sync_output *out, struct erro
 	if (!ok && err != NULL && err->kind == ERROR_NONE)
 		(void)error_set(err, ERROR_TRANSIENT, "this agent may not act now");
 	inventory_free(&p.inventory);
+	for (size_t i = 0; i < p.count; i++)
+		pass_forget(&p.items[i]);
 	free(p.items);
+	holders_free(&p);
 	buf_free(&p.notes);
 	return ok;
 }

@@ -11,7 +11,17 @@
 enum sync_state { SYNC_APPLIED, SYNC_PENDING, SYNC_WITHHELD, SYNC_FAILED, SYNC_HELD };
 const char *sync_state_name(enum sync_state state);
 
-enum change_action { CHANGE_NONE, CHANGE_CREATE, CHANGE_UPDATE, CHANGE_DELETE, CHANGE_WITHHELD, CHANGE_PENDING, CHANGE_RETAINED, CHANGE_ERROR };
+enum change_action {
+	CHANGE_NONE,
+	CHANGE_CREATE,
+	CHANGE_UPDATE,
+	CHANGE_DELETE,
+	CHANGE_WITHHELD,
+	CHANGE_PENDING,
+	CHANGE_RETAINED, /* git no longer has it, a job still needs it */
+	CHANGE_MOVED,    /* it went over to another sync */
+	CHANGE_ERROR
+};
 const char *change_action_name(enum change_action action);
 
 struct sync_change {
@@ -21,9 +31,15 @@ struct sync_change {
 	struct doc *result; /* plan of a FlinkDeployment: what the API server would then hold; owned, or NULL */
 };
 
+/* Another sync of the same agent. */
+struct sync_peer {
+	const char *name;
+	bool same_source;
+};
+
 struct sync_input {
 	struct kube *kube; /* Weir's own identity: inventory, ledgers, preflight */
-	struct kube *as;   /* who applies and prunes */
+	struct kube *as;   /* who reads, applies and prunes the objects */
 	const char *name;
 	const char *ns;     /* for objects that name none */
 	const char *own_ns;
@@ -32,6 +48,8 @@ struct sync_input {
 	const struct render_result *objects; /* NULL: `failure` says why there are none */
 	const char *failure;
 	const char *source_problem; /* why a newer revision cannot be had, or ""; the pass goes on with the last good one */
+	const struct sync_peer *peers; /* all other syncs; NULL: they are not known, and every inventory counts */
+	size_t peer_count;
 	int64_t now_ms;
 	bool plan; /* look only: nothing is written */
 	bool (*may_act)(void *context); /* asked before each write; NULL: always */

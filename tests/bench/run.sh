@@ -3,7 +3,7 @@
 # figures and do not fail the run; the ratio of `kubectl kustomize` to `weir render` below 10 does, and so does a measurement that could
 # not be made. Needs git, curl, python3, pgrep, strip, and kubectl for the ratio. Nothing else should run on the machine.
 #
-#   BENCH_ONLY    some of "size render memory-1 memory-1000 quiet push"; default: all
+#   BENCH_ONLY    some of "size render memory-1 memory-1000 quiet push scale-1000 scale-10000"; default: all
 #   BENCH_RUNNING  how many of the 1,000 FlinkDeployments run, default 50: the simulated cluster is slow with many; the others are
 #                 suspended
 #   BENCH_WINDOW  seconds that an idle agent is looked at, default 70 (a pass comes at least every 60)
@@ -69,11 +69,11 @@ on_cluster() {
 	BENCH_PHASE=$1 BENCH_COUNT=${2:-} BENCH_RUNNING=$running WEIR_EXAMPLES=$here "$weir" demo --work "$work/$name" || fail "$name; see $work/$name"
 }
 
-for part in ${BENCH_ONLY:-size render memory-1 quiet push memory-1000}; do
+for part in ${BENCH_ONLY:-size render memory-1 quiet push memory-1000 scale-1000 scale-10000}; do
 	case $part in
 	size) measure_size ;;
 	render) measure_render ;;
-	memory-*) on_cluster memory "${part#memory-}" ;;
+	memory-* | scale-*) on_cluster "${part%-*}" "${part#*-}" ;;
 	quiet | push) on_cluster "$part" ;;
 	*) echo "$0: BENCH_ONLY: no such part: $part" >&2; exit 2 ;;
 	esac

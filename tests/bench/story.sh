@@ -3,6 +3,7 @@
 #   memory  idle memory with BENCH_COUNT FlinkDeployments synced from git, of which BENCH_RUNNING run and the others are suspended
 #   quiet   what an agent asks of the API server and of git while nothing changes
 #   push    from a push of 100 objects to applied
+#   scale   what BENCH_COUNT FlinkDeployments cost, of which BENCH_RUNNING run; no git: they are made in the cluster itself
 # The rows of the table go to BENCH_ROWS as name, goal, measured, separated by tabs.
 set -euo pipefail
 : "${WEIR:?}" "${KUBECONFIG:?}" "${STORY_REPO:?}" "${STORY_WORK:?}" "${BENCH_PHASE:?}" "${BENCH_ROWS:?}"
@@ -200,7 +201,59 @@ measure_push() {
 		"$(printf '%s\n' "${times[@]}" | sort -n | sed -n 1p) and $(printf '%s\n' "${times[@]}" | sort -n | tail -n 1) ms"
 }
 
+settled() { # COUNT: so many are stable or suspended
+	local all=$server/apis/flink.apache.org/v1beta1/flinkdeployments
+	[ "$(curl -sf "$all" | grep -oE '"lifecycleState": *"(STABLE|SUSPENDED|CREATED)"' | wc -l)" -ge "$1" ]
+}
+ticks() { awk '{ print $14 + $15 }' "/proc/$agent/stat"; }
+idle() { # less than 5 % of a processor for 3 s
+	local before
+	before=$(ticks)
+	sleep 3
+	[ $(($(ticks) - before)) -le $((3 * hz / 20)) ]
+}
+start_scale_agent() {
+	"$WEIR" agent --kubeconfig "$STORY_WORK/kubeconfig" --config "$STORY_WORK/scale.yaml" --cache-dir "$STORY_WORK/cache" \
+		--stable-after 1s --start-deadline 30m 2>"$STORY_WORK/agent.log" &
+	agent=$!
+	children+=("$agent")
+}
+measure_scale() { # COUNT RUNNING
+	local count=$1 running=$2 what
+	what="agent, $count FlinkDeployments ($running run)"
+	python3 "$here/load.py" "$server" "$count" "$running"
+	start_api_witness
+	printf 'sources: []\nsyncs: []\n' >"$STORY_WORK/scale.yaml"
+	pause=5
+	local t0 t1 hz from c0 c1
+	hz=$(getconf CLK_TCK)
+	t0=$(micros)
+	start_scale_agent
+	until_true "$count FlinkDeployments are stable or suspended" settled "$count"
+	t1=$(micros)
+	row "$what: settled after" '' "$(((t1 - t0) / 1000000)) s"
+	row "$what: agent's CPU until then" '' "$(awk -v t="$(ticks)" -v hz="$hz" 'BEGIN { printf "%.1f s", t / hz }')"
+	until_true 'the agent is idle' idle
+	# Another one has to look at everything once: it lists all kinds and takes the turn of every job.
+	kill "$agent"
+	wait "$agent" || true
+	start_scale_agent
+	until_true 'the agent leads' grep -q 'this agent leads' "$STORY_WORK/agent.log"
+	until_true 'the agent is idle' idle
+	row "$what: CPU of a start and a look at all of them" "$([ "$count" -lt 10000 ] || echo '< 10 s')" \
+		"$(awk -v t="$(ticks)" -v hz="$hz" 'BEGIN { printf "%.2f s", t / hz }')"
+	row "$what: RSS then" "$([ "$count" -lt 10000 ] || echo '< 250 MB')" "$(memory Rss) MB"
+	from=$EPOCHREALTIME
+	c0=$(ticks)
+	sleep "$window"
+	c1=$(ticks)
+	row "$what, idle: CPU" "$([ "$count" -gt 1000 ] || echo '< 2 %')" \
+		"$(awk -v c="$((c1 - c0))" -v hz="$hz" -v w="$window" 'BEGIN { printf "%.2f %%", 100 * c / hz / w }')"
+	row "$what, idle $window s: requests to the API" '' "$(requests "$from" "$EPOCHREALTIME")"
+}
+
 case $BENCH_PHASE in
+scale) measure_scale "${BENCH_COUNT:?}" "${BENCH_RUNNING:?}" ;;
 memory) measure_memory "${BENCH_COUNT:?}" "${BENCH_RUNNING:?}" ;;
 quiet) measure_quiet ;;
 push) measure_push ;;

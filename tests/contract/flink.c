@@ -323,6 +323,59 @@ static void savepoint(void **state)
 	f.reached = 3;
 }
 
+static bool checkpoint_ended(void *context)
+{
+	struct poll *p = context;
+	assert_ok(flink_checkpoint_poll(&f.rest, p->job, p->trigger, &p->operation, &err));
+	return p->operation.state != FLINK_IN_PROGRESS;
+}
+
+static bool disposal_ended(void *context)
+{
+	struct poll *p = context;
+	assert_ok(flink_savepoint_dispose_poll(&f.rest, p->trigger, &p->operation, &err));
+	return p->operation.state != FLINK_IN_PROGRESS;
+}
+
+/* A checkpoint besides those of the job's own interval; a savepoint of the native format, which is then disposed of, twice. */
+static void asks_a_running_job(void **state)
+{
+	(void)state;
+	after(3);
+	char id[FLINK_ID_MAX] = "", path[FLINK_PATH_MAX] = "";
+	assert_ok(flink_checkpoint_trigger(&f.rest, f.job, "FULL", TRIGGER, id, &err));
+	assert_string_equal(id, TRIGGER); /* a savepoint had the same: they are not mixed up */
+	assert_ok(flink_checkpoint_trigger(&f.rest, f.job, "FULL", TRIGGER, id, &err)); /* harmless */
+	struct poll p = { .job = f.job, .trigger = TRIGGER };
+	until(checkpoint_ended, &p, WAIT_MS, "the checkpoint is done");
+	assert_int_equal(p.operation.state, FLINK_COMPLETED);
+	assert_ok(flink_checkpoint_path(&f.rest, f.job, p.operation.checkpoint_id, path, &err));
+	AUTOFREE char *chk = mem_printf("/chk-%lld", (long long)p.operation.checkpoint_id);
+	assert_true(str_ends(path, chk));
+	struct flink_operation none;
+	assert_error(ERROR_NOT_FOUND, flink_checkpoint_poll(&f.rest, f.job, NO_TRIGGER, &none, &err));
+	assert_error(ERROR_NOT_FOUND, flink_checkpoint_path(&f.rest, f.job, 999999, path, &err));
+
+	AUTOFREE char *dir = mem_printf("file:///state/%s/native", target.ns);
+	const struct flink_savepoint_request request = { .directory = dir, .format = "NATIVE" };
+	assert_ok(flink_savepoint_trigger(&f.rest, f.job, &request, id, &err));
+	p = (struct poll){ .job = f.job, .trigger = id };
+	until(poll_ended, &p, WAIT_MS, "the savepoint is done");
+	assert_int_equal(p.operation.state, FLINK_COMPLETED);
+	char disposal[FLINK_ID_MAX] = "";
+	(void)snprintf(path, sizeof path, "%s", p.operation.location);
+	assert_ok(flink_savepoint_dispose(&f.rest, path, disposal, &err));
+	p = (struct poll){ .trigger = disposal };
+	until(disposal_ended, &p, WAIT_MS, "the savepoint is disposed of");
+	assert_int_equal(p.operation.state, FLINK_COMPLETED);
+	assert_ok(flink_savepoint_dispose(&f.rest, path, disposal, &err));
+	until(disposal_ended, &p, WAIT_MS, "it was found to be gone");
+	assert_int_equal(p.operation.state, FLINK_FAILED);
+	assert_contains(p.operation.cause, "FileNotFoundException");
+	assert_error(ERROR_NOT_FOUND, flink_savepoint_dispose_poll(&f.rest, NO_TRIGGER, &none, &err));
+	assert_true(job_runs(NULL));
+}
+
 static void goes_on_from_ha_metadata(void **state)
 {
 	(void)state;
@@ -478,6 +531,7 @@ int contract_flink(void)
 {
 	static const struct CMUnitTest flink[] = {
 		cmocka_unit_test(starts), cmocka_unit_test(checkpoints_and_ha), cmocka_unit_test(savepoint),
+		cmocka_unit_test(asks_a_running_job),
 		cmocka_unit_test(goes_on_from_ha_metadata), cmocka_unit_test(stops_with_savepoint),
 		cmocka_unit_test(jobmanager_outlives_the_job), cmocka_unit_test(an_ended_job_stays_ended),
 		cmocka_unit_test(goes_on_from_the_savepoint),

@@ -13,13 +13,15 @@ static const struct group {
 } groups[] = {
 	{ "apply", contract_apply }, { "writes", contract_writes }, { "owners", contract_owners },
 	{ "reads", contract_reads }, { "watch", contract_watch },   { "flink", contract_flink },
+	{ "shapes", contract_shapes },
 };
 
 static int usage(void)
 {
 	(void)fprintf(stderr, "usage: contract_suite --sim | --sim-http | --kubeconfig FILE\n"
 			      "         [--image IMAGE] [--flink-version v1_20] [--state-dir DIR]   of the Flink clusters\n"
-			      "         [--only GROUP]   apply, writes, owners, reads, watch or flink\n");
+			      "         [--jar FILE]     of the test job, for sessions on a real cluster\n"
+			      "         [--only GROUP]   apply, writes, owners, reads, watch, flink or shapes\n");
 	return 2;
 }
 
@@ -29,7 +31,8 @@ int main(int argc, char **argv)
 		{ "sim", no_argument, NULL, 's' },		   { "sim-http", no_argument, NULL, 'h' },
 		{ "kubeconfig", required_argument, NULL, 'k' },	   { "image", required_argument, NULL, 'i' },
 		{ "flink-version", required_argument, NULL, 'v' }, { "state-dir", required_argument, NULL, 'd' },
-		{ "only", required_argument, NULL, 'o' },	   { 0 },
+		{ "only", required_argument, NULL, 'o' },	   { "jar", required_argument, NULL, 'j' },
+		{ 0 },
 	};
 	struct target_options options = { .image = "flink:1.20", .flink_version = "v1_20" };
 	const char *only = NULL;
@@ -43,6 +46,7 @@ int main(int argc, char **argv)
 		case 'i': options.image = optarg; break;
 		case 'v': options.flink_version = optarg; break;
 		case 'd': options.state_dir = optarg; break;
+		case 'j': options.jar = optarg; break;
 		case 'o': only = optarg; break;
 		default: return usage();
 		}

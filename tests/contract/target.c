@@ -163,6 +163,8 @@ bool target_open(const struct target_options *options)
 	target.image = options->image;
 	target.flink_version = options->flink_version;
 	target.state_dir = options->state_dir;
+	target.jar = options->jar;
+	target.is_real = options->kubeconfig != NULL;
 	if (options->kubeconfig != NULL ? open_real(options, &err) : open_simulator(options, &err)) {
 		tap_init(&target.tap, target.http);
 		target.kube = kube_new(&target.tap.http);

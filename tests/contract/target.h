@@ -34,6 +34,8 @@ struct target {
 	bool (*until)(condition_fn *condition, void *context, int64_t limit_ms);
 	const char *image, *flink_version; /* of Flink clusters */
 	const char *state_dir;             /* a folder of the machine that their pods mount */
+	const char *jar;                   /* the test job's, for uploads, or NULL */
+	bool is_real;                      /* not the simulator */
 };
 extern struct target target;
 extern struct error err; /* of the case that runs */
@@ -41,7 +43,7 @@ extern struct error err; /* of the case that runs */
 struct target_options {
 	bool over_http;
 	const char *kubeconfig; /* NULL: the simulator */
-	const char *image, *flink_version, *state_dir;
+	const char *image, *flink_version, *state_dir, *jar;
 };
 /* Opens the target and makes namespace and kinds. False: said on standard error. */
 bool target_open(const struct target_options *options);
@@ -97,5 +99,6 @@ int contract_owners(void);
 int contract_reads(void);
 int contract_watch(void);
 int contract_flink(void);
+int contract_shapes(void);
 
 #endif

@@ -139,6 +139,16 @@ upgraded() { # SECONDS
 	wait_for "$1" 'the new version runs' runs_commit
 	wait_for 60 'exactly one job runs' one_job
 }
+# rolled_back SECONDS TEXT: the last commit is quarantined for a reason that has the text, and the version before it runs with its state.
+rolled_back() {
+	wait_for "$1" "the commit is rolled back and quarantined: $2" sync_at Withheld quarantined
+	sync_field message | grep -qF -- "$2" || fail "the reason has '$2': $(sync_field message)"
+	wait_for 120 'the version before it runs' job_is_new
+	wait_for 60 'exactly one job runs' one_job
+	went_on
+	[ "$(fd '.metadata.annotations.weir\.dev/commit')" != "$HEAD" ] || fail 'the resource does not claim to be at the bad commit'
+	say "$(sync_field message)"
+}
 runs_commit() { is "$HEAD" fd '.metadata.annotations.weir\.dev/commit' && job_is_new; }
 
 # ---- git ----
@@ -161,7 +171,9 @@ push_commit() {
 }
 # What git says of the job; `start_from` sets all of it, a scenario changes single ones, then write_job and push_commit.
 job_defaults() {
-	IMAGE=flink:1.20 ARGS="--delay, '10'" MODE=savepoint STATE=running PARALLELISM=1 JM_MEMORY=800m TM_MEMORY=1024m ANNOTATIONS='{}' EXISTS=1
+	IMAGE=flink:1.20 VERSION=v1_20 ARGS="--delay, '10'" MODE=savepoint STATE=running PARALLELISM=1 JM_MEMORY=800m TM_MEMORY=1024m ANNOTATIONS='{}' EXISTS=1
+	CONFIG='# nothing more' # a line of flinkConfiguration
+	DEPLOYED=native JAR=local:///opt/flink/usrlib/count.jar
 }
 write_job() {
 	mkdir -p "$COPY/orders"
@@ -189,8 +201,11 @@ write_job() {
 		      annotations: $ANNOTATIONS
 		    spec:
 		      image: $IMAGE
+		      flinkVersion: $VERSION
+		      mode: $DEPLOYED
 		      flinkConfiguration:
 		        heartbeat.interval: "1000"
+		        $CONFIG
 		      jobManager:
 		        resource:
 		          memory: $JM_MEMORY
@@ -198,6 +213,7 @@ write_job() {
 		        resource:
 		          memory: $TM_MEMORY
 		      job:
+		        jarURI: $JAR
 		        args: [$ARGS]
 		        parallelism: $PARALLELISM
 		        state: $STATE
@@ -209,6 +225,17 @@ write_job() {
 		    - op: replace
 		      path: /spec/podTemplate/spec/volumes/0/hostPath/path
 		      value: $DATA
+	END
+	[ "$JOB" = orders ] || cat >>"$COPY/orders/kustomization.yaml" <<-END
+		- target:
+		    kind: FlinkDeployment
+		    name: orders
+		  options:
+		    allowNameChange: true
+		  patch: |
+		    - op: replace
+		      path: /metadata/name
+		      value: $JOB
 	END
 }
 change() { # MESSAGE [NAME=VALUE...]
@@ -229,6 +256,28 @@ start_from() {
 	change 'where the scenario starts' "$@"
 	wait_for 90 'the start is applied' sync_at Applied
 	wait_for 150 'the job of the start is stable' settled
+}
+# start_from_nothing: the agent runs, and there is no job and no ledger.
+start_from_nothing() {
+	job_defaults
+	agent_start
+	if ! fd_gone; then deleted 'deleted, to start from nothing'; fi
+	forget
+	EXISTS=1
+}
+# forget: nothing is known any more of the jobs that were; the next scenario starts from nothing.
+forget() {
+	k delete configmap $(k get configmaps -o name 2>/dev/null | sed -n 's|^configmap/\(weir-ledger-.*\)|\1|p') --ignore-not-found >/dev/null 2>&1 || true
+	rm -f "$E2E/shape"
+}
+# deleted MESSAGE: taken out of git, approved, gone.
+deleted() {
+	change "$1" EXISTS=0
+	wait_for 60 'the brake holds the deletion' sync_at Held
+	"$WEIR" approve default >/dev/null
+	wait_for 150 'the resource is gone' fd_gone
+	no_cluster || fail 'a pod or the Deployment is left'
+	wait_for 60 'the sync is done' sync_at Applied
 }
 settled() { stable && is "$(fd .metadata.generation)" fd .status.observedGeneration && job_runs; }
 
@@ -346,7 +395,8 @@ reset() {
 	done
 	"$CLUSTER" ctl --dir "$DIR" start-apiserver 2>/dev/null
 	"$CLUSTER" ctl --dir "$DIR" thaw-node 2>/dev/null
-	k patch flinkdeployment "$JOB" --type=merge -p '{"metadata":{"finalizers":null}}'
+	k get flinkdeployments,flinksessionjobs,flinkstatesnapshots -o name |
+		xargs -r kubectl -n "$NS" patch --type=merge -p '{"metadata":{"finalizers":null}}'
 	kubectl delete namespace "$NS" --wait=true --timeout=60s
 	kubectl -n default delete configmap -l weir.dev/inventory
 	kubectl -n default delete lease weir-agent

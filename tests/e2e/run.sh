@@ -23,8 +23,14 @@ for argument in "$@"; do
 	esac
 done
 
-# The header of a scenario says "# set: default" or "# set: full", and "# limit: SECONDS" with "# full-limit: SECONDS".
+# The header of a scenario says "# set: default" or "# set: full", "# limit: SECONDS" and "# flink: VERSION..." (what it needs besides 1.20.3);
+# "# full-limit:" and "# full-flink:" take their place with --full.
 header() { sed -n "s/^# $2: *//p" "$1" | head -1; }
+setting() { # FILE NAME
+	local value=
+	[ "$full" = 0 ] || value=$(header "$1" "full-$2")
+	echo "${value:-$(header "$1" "$2")}"
+}
 scenarios=()
 for file in "$here"/scenarios/[0-9]*.sh; do
 	name=$(basename "$file" .sh)
@@ -44,7 +50,7 @@ done
 [ ${#scenarios[@]} -gt 0 ] || { echo "$0: no scenario is named like that" >&2; exit 2; }
 
 need() { command -v "$1" >/dev/null || { echo "$0: $1 is missing${2:+: $2}" >&2; exit 2; }; }
-need kubectl; need git; need go; need javac; need awk; need curl; need timeout
+need kubectl; need git; need go; need javac; need awk; need curl; need timeout; need python3
 [ "$(id -u)" = 0 ] || { echo "$0: root is needed, for namespaces and mounts" >&2; exit 2; }
 if [ -z "${WEIR:-}" ]; then
 	for WEIR in "$root/build/dev/weir" "$root/build/release/weir"; do [ ! -x "$WEIR" ] || break; done
@@ -55,7 +61,13 @@ WEIR=$(realpath "$WEIR")
 say() { printf '%s  %s\n' "$(date +%T)" "$*"; }
 started=$SECONDS
 say 'building the test cluster, or finding it built'
-(cd "$here/cluster" && bash build.sh 1.20.3) || exit 1
+versions=(1.20.3)
+for file in "${scenarios[@]}"; do
+	for version in $(setting "$file" flink); do
+		[[ " ${versions[*]} " == *" $version "* ]] || versions+=("$version")
+	done
+done
+(cd "$here/cluster" && bash build.sh "${versions[@]}") || exit 1
 CLUSTER=${WEIR_CACHE:-$HOME/.cache/weir}/bin/weir-cluster
 E2E=$(mktemp -d "${TMPDIR:-/tmp}/weir-e2e.XXXXXX")
 DIR=$E2E/cluster
@@ -97,10 +109,9 @@ failed=() table=()
 for file in "${scenarios[@]}"; do
 	name=$(basename "$file" .sh)
 	log=$E2E/logs/$name.log
-	limit=$(header "$file" limit)
-	[ "$full" = 0 ] || [ -z "$(header "$file" full-limit)" ] || limit=$(header "$file" full-limit)
+	limit=$(setting "$file" limit)
 	start=$SECONDS
-	SCENARIO=$name timeout -k 10 "${limit:-300}" "$CLUSTER" exec --dir "$DIR" -- bash "$file" >"$log" 2>&1
+	SCENARIO=$name FLINK=$(setting "$file" flink) timeout -k 10 "${limit:-300}" "$CLUSTER" exec --dir "$DIR" -- bash "$file" >"$log" 2>&1
 	status=$?
 	line=$(printf '%4d s  %-4s  %s' $((SECONDS - start)) "$([ $status = 0 ] && echo PASS || echo FAIL)" "$name")
 	table+=("$line")

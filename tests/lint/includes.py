@@ -15,6 +15,7 @@ EXTERNAL = {
     r"cjson/.*": {"PkgConfig::libcjson"},
     r"openssl/.*": {"PkgConfig::libcrypto", "PkgConfig::libssl"},
     r"microhttpd\.h": {"PkgConfig::libmicrohttpd"},
+    r"expat\.h": {"PkgConfig::expat"},
 }
 
 

@@ -61,7 +61,21 @@ until_true 'the sync is applied again' applied
 untouched
 
 yes '# nothing but a long comment' | head -c $((8 * 1024 * 1024 + 1)) >"$extra" || true
-bad 'a file over the limit' Failed 'orders/extra.yaml' '8388608' 'the last good revision goes on'
+cp "$extra" "$STORY_WORK/large"
+add_resource extra.yaml
+bad 'a file over the limit' Failed 'orders/kustomization.yaml' 'orders/extra.yaml' '8388608'
+
+# The same where no sync needs it: nothing is wrong.
+mkdir -p "$copy/models"
+mv "$STORY_WORK/large" "$copy/models/weights.yaml"
+put settings.yaml greeting 'beside a large file'
+push 'a large file that nobody needs'
+until_true 'a large file elsewhere hurts nobody' applied
+expect 'the commit is in the cluster' setting greeting 'beside a large file'
+fresh_tree
+push 'good once more'
+until_true 'the sync is applied again' applied
+untouched
 
 printf 'kind: ConfigMap\0\001\002\n' >"$extra"
 add_resource extra.yaml

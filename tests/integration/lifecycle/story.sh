@@ -5,6 +5,7 @@
 
 first_deployment
 stop_agent "$(demo_agent)"
+expect 'the lease is given back' [ -z "$(leader)" ]
 untouched
 
 start_agent one

@@ -67,6 +67,12 @@ static void recorded_full(void **state)
 	as_recorded("native-full", "file:///flink-data/savepoints/savepoint-1", "b17334ee-c7e6-4adc-80f3-502ccf4d1b73");
 }
 
+static void recorded_standalone(void **state)
+{
+	(void)state;
+	as_recorded("sa-min", NULL, NULL);
+}
+
 static void flattening(void **state)
 {
 	(void)state;
@@ -195,16 +201,12 @@ static void refusals(void **state)
 	static const struct {
 		const char *field, *value, *named;
 		enum error_kind kind;
-	} rows[] = { { "mode", "standalone", "spec.mode", ERROR_UNSUPPORTED },
-		     { "flinkVersion", "v1_14", "spec.flinkVersion", ERROR_UNSUPPORTED },
-		     { "flinkVersion", "v9_9", "spec.flinkVersion", ERROR_INVALID },
-		     { "job", NULL, "spec.job", ERROR_UNSUPPORTED } };
+	} rows[] = { { "mode", "hybrid", "spec.mode", ERROR_INVALID },
+		     { "flinkVersion", "v1_12", "spec.flinkVersion", ERROR_INVALID },
+		     { "flinkVersion", "1.20", "spec.flinkVersion", ERROR_INVALID } };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTODOC *spec = parse(small), *doc = doc_new();
-		if (rows[i].value != NULL)
-			node_set_text(spec, doc_root(spec), rows[i].field, rows[i].value);
-		else
-			(void)node_remove(doc_root(spec), rows[i].field);
+		node_set_text(spec, doc_root(spec), rows[i].field, rows[i].value);
 		struct flink_launch launch = { .spec = doc_root(spec), .name = "a", .ns = "b" };
 		struct node *config = NULL;
 		struct error err = ERROR_INIT;
@@ -213,6 +215,125 @@ static void refusals(void **state)
 		assert_int_equal(err.kind, rows[i].kind);
 		assert_non_null(strstr(err.message, rows[i].named));
 	}
+}
+
+/* A session cluster has everything but the job's options. */
+static void sessions(void **state)
+{
+	(void)state;
+	static const char *const modes[] = { "native", "standalone" };
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		AUTODOC *spec = parse(small), *doc = doc_new();
+		(void)node_remove(doc_root(spec), "job");
+		node_set_text(spec, doc_root(spec), "mode", modes[i]);
+		struct node *config = build(doc, doc_root(spec), NULL);
+		static const char *const of_jobs[] = { "$internal.pipeline.job-id", "pipeline.jars", "pipeline.classpaths", "pipeline.name",
+						       "$internal.application.program-args", "execution.savepoint.path",
+						       "execution.shutdown-on-application-finish", "execution.state-recovery.claim-mode" };
+		for (size_t k = 0; k < ARRAY_SIZE(of_jobs); k++)
+			assert_null(node_get(config, of_jobs[k]));
+		assert_string_equal(node_text(node_get(config, "parallelism.default")), "1");
+		assert_string_equal(node_text(node_get(config, "kubernetes.cluster-id")), "orders");
+		assert_string_equal(node_text(node_get(config, "execution.target")), i == 0 ? "kubernetes-session" : "remote");
+		assert_string_equal(node_text_or(node_get(config, "kubernetes.internal.cluster-mode"), "-"), i == 0 ? "-" : "SESSION");
+		const char *entrypoint = node_text(node_get(config, "kubernetes.internal.jobmanager.entrypoint.class"));
+		assert_string_equal(entrypoint != NULL ? entrypoint : "-",
+				    i == 0 ? "org.apache.flink.kubernetes.entrypoint.KubernetesSessionClusterEntrypoint" : "-");
+		assert_null(node_get(config, "kubernetes.internal.taskmanager.replicas"));
+	}
+}
+
+/* Options by the names that the version reads, whichever the user chose. */
+static void names_by_version(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *version, *given, *key, *value;
+	} rows[] = {
+		{ "v1_19", "{execution.checkpointing.savepoint-dir: a}", "state.savepoints.dir", "a" },
+		{ "v1_20", "{state.savepoints.dir: a}", "state.savepoints.dir", "a" },
+		{ "v1_20", "{state.savepoints.dir: a}", "execution.checkpointing.savepoint-dir", NULL },
+		{ "v1_16", "{high-availability.type: kubernetes}", "high-availability", "kubernetes" },
+		{ "v1_15", "{high-availability.type: kubernetes}", "high-availability",
+		  "org.apache.flink.kubernetes.highavailability.KubernetesHaServicesFactory" },
+		{ "v1_13", "{high-availability: KUBERNETES}", "high-availability",
+		  "org.apache.flink.kubernetes.highavailability.KubernetesHaServicesFactory" },
+		{ "v1_17", "{high-availability: kubernetes}", "high-availability", "kubernetes" },
+		{ "v2_0", "{high-availability: kubernetes, high-availability.storageDir: s}", "high-availability.type", "kubernetes" },
+		{ "v2_0", "{high-availability: kubernetes, high-availability.storageDir: s}", "high-availability", NULL },
+		{ "v2_1", "{restart-strategy: fixed-delay, restart-strategy.fixed-delay.attempts: 3}", "restart-strategy.type", "fixed-delay" },
+		{ "v1_16", "{state.backend.type: rocksdb}", "state.backend", "rocksdb" },
+		{ "v1_17", "{}", "kubernetes.container.image.ref", "flink:1.20" },
+		{ "v1_14", "{}", "kubernetes.container.image", "flink:1.20" },
+		{ "v1_17", "{}", "env.java.opts.all", NULL },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTODOC *spec = parse(small), *doc = doc_new(), *given = parse(rows[i].given);
+		node_set_text(spec, doc_root(spec), "flinkVersion", rows[i].version);
+		node_set(spec, doc_root(spec), "flinkConfiguration", node_copy(spec, doc_root(given)));
+		struct node *config = build(doc, doc_root(spec), NULL);
+		const char *value = node_text(node_get(config, rows[i].key));
+		if (!str_eq(value, rows[i].value))
+			fail_msg("%s with %s: %s is %s", rows[i].version, rows[i].given, rows[i].key, value != NULL ? value : "absent");
+		AUTOBUF text = BUF_INIT;
+		struct error err = ERROR_INIT;
+		if (!flink_config_write(config, flink_version_find(rows[i].version), &text, &err))
+			fail_msg("%s with %s: %s", rows[i].version, rows[i].given, err.message);
+	}
+}
+
+/* The platform's default under one name must not win over the user's value under another. */
+static void layers_under_two_names(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(small), *doc = doc_new(), *given = parse("{state.checkpoints.dir: mine, rest.bind-port: '8081-8090'}");
+	node_set(spec, doc_root(spec), "flinkConfiguration", node_copy(spec, doc_root(given)));
+	struct node *config = build(doc, doc_root(spec), "{execution.checkpointing.dir: theirs, rest.port: '9000'}");
+	assert_string_equal(flink_checkpoint_dir(config), "mine");
+	assert_null(node_get(config, "execution.checkpointing.dir"));
+	assert_string_equal(node_text(node_get(config, "rest.port")), "9000"); /* another option, which the first falls back to */
+}
+
+/* A version that came out after this table is run as the newest of it. */
+static void newer_versions(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(small), *doc = doc_new();
+	node_set_text(spec, doc_root(spec), "flinkVersion", "v3_0");
+	struct node *config = build(doc, doc_root(spec),
+				    "{kubernetes.operator.default-configuration.flink-version: {v2_9+: {a: nine, b: nine}, v1_18+: {a: old, c: old},"
+				    " v3_1+: {a: later}, v3_0: {b: exact}}}");
+	assert_string_equal(node_text(node_get(config, "$internal.flink.version")), "v3_0");
+	assert_string_equal(node_text(node_get(config, "a")), "nine");
+	assert_string_equal(node_text(node_get(config, "b")), "exact");
+	assert_string_equal(node_text(node_get(config, "c")), "old");
+	assert_true(flink_version_find("v3_0")->config_yaml);
+	assert_true(flink_version_is_new("v3_0"));
+	assert_true(flink_version_is_new("v2_4"));
+	assert_false(flink_version_is_new("v2_3"));
+	assert_false(flink_version_is_new("v2"));
+	assert_null(flink_version_find("v2_"));
+	assert_null(flink_version_find("v1_12"));
+	assert_null(flink_version_find("v99999_1"));
+	assert_null(flink_version_find("v3_0.1"));
+}
+
+static void standalone_numbers(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(small), *doc = doc_new();
+	struct node *root = doc_root(spec);
+	node_set_text(spec, root, "mode", "standalone");
+	node_set_text(spec, node_ensure_map(spec, root, "flinkConfiguration"), "taskmanager.numberOfTaskSlots", "3");
+	node_set_int(spec, node_get(root, "job"), "parallelism", 7);
+	(void)node_remove(node_find(root, "taskManager/resource"), "cpu");
+	struct node *config = build(doc, root, NULL);
+	assert_string_equal(node_text(node_get(config, "kubernetes.internal.taskmanager.replicas")), "3");
+	assert_string_equal(node_text(node_get(config, "kubernetes.taskmanager.cpu.amount")), "3.0");
+	node_set_int(spec, node_get(root, "taskManager"), "replicas", 5);
+	config = build(doc, root, NULL);
+	assert_string_equal(node_text(node_get(config, "kubernetes.internal.taskmanager.replicas")), "5");
+	assert_string_equal(node_text(node_get(config, "parallelism.default")), "15");
 }
 
 static void nested_file(void **state)
@@ -263,6 +384,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded_minimal),   cmocka_unit_test(recorded_full),
+		cmocka_unit_test(recorded_standalone), cmocka_unit_test(sessions),
+		cmocka_unit_test(names_by_version),   cmocka_unit_test(layers_under_two_names),
+		cmocka_unit_test(newer_versions),     cmocka_unit_test(standalone_numbers),
 		cmocka_unit_test(flattening),         cmocka_unit_test(layers),
 		cmocka_unit_test(old_names),          cmocka_unit_test(restore_path),
 		cmocka_unit_test(refusals),           cmocka_unit_test(parallelism_from_replicas),

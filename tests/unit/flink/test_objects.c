@@ -39,6 +39,21 @@ static const struct node *main_container(const struct node *deployment)
 	return named(node_find(deployment, "spec/template/spec/containers"), "flink-main-container");
 }
 
+/* Checks and takes off the annotations that only Weir writes. */
+static void take_ours(struct node *deployment)
+{
+	static const char *const places[] = { "metadata", "spec/template/metadata" };
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct node *metadata = node_find(deployment, places[i]), *annotations = node_get(metadata, "annotations");
+		assert_string_equal(node_text(node_get(annotations, FLINK_LAUNCH_ANNOTATION)), "7");
+		assert_string_equal(node_text(node_get(annotations, FLINK_JOB_ID_ANNOTATION)), "00ff");
+		(void)node_remove(annotations, FLINK_LAUNCH_ANNOTATION);
+		(void)node_remove(annotations, FLINK_JOB_ID_ANNOTATION);
+		if (node_count(annotations) == 0)
+			(void)node_remove(metadata, "annotations");
+	}
+}
+
 /* The objects that a Java operator's run left behind, but for what Weir adds and for texts compared elsewhere. */
 static void as_recorded(const char *name)
 {
@@ -55,19 +70,21 @@ static void as_recorded(const char *name)
 	struct node *deployment = NULL, *list = NULL;
 	struct error err = ERROR_INIT;
 	assert_true(flink_objects_jobmanager(&launch, doc, &deployment, &err));
-	static const char *const places[] = { "metadata/annotations", "spec/template/metadata/annotations" };
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		struct node *annotations = node_find(deployment, places[i]);
-		assert_string_equal(node_text(node_get(annotations, FLINK_LAUNCH_ANNOTATION)), "7");
-		assert_string_equal(node_text(node_get(annotations, FLINK_JOB_ID_ANNOTATION)), "00ff");
-		(void)node_remove(annotations, FLINK_LAUNCH_ANNOTATION);
-		(void)node_remove(annotations, FLINK_JOB_ID_ANNOTATION);
-	}
+	take_ours(deployment);
 	assert_same(deployment, doc_root(jm));
 
 	assert_true(flink_objects_dependents(&launch, node_text(node_get(doc_root(others), "uid")), doc, &list, &err));
 	for (size_t i = 0; i < node_count(list); i++) {
-		struct node *data = node_get(node_at(list, i), "data");
+		struct node *object = node_at(list, i), *data = node_get(object, "data");
+		if (str_eq(node_find_text(object, "kind"), "Deployment")) {
+			/* the Java operator lets the FlinkDeployment own it */
+			take_ours(object);
+			assert_string_equal(node_find_text(object, "metadata/ownerReferences/0/kind"), "Deployment");
+			assert_string_equal(node_find_text(object, "metadata/ownerReferences/0/uid"), node_text(node_get(doc_root(others), "uid")));
+			assert_true(node_truth(node_find(object, "metadata/ownerReferences/0/blockOwnerDeletion"), false));
+			node_set(doc, node_get(object, "metadata"), "ownerReferences",
+				 node_copy(doc, node_find(doc_root(jm), "metadata/ownerReferences")));
+		}
 		if (node_get(data, "flink-conf.yaml") == NULL)
 			continue;
 		for (size_t k = 0; k < node_count(data); k++) {
@@ -89,6 +106,149 @@ static void recorded_full(void **state)
 {
 	(void)state;
 	as_recorded("native-full");
+}
+
+static void recorded_standalone(void **state)
+{
+	(void)state;
+	as_recorded("sa-min");
+}
+
+/* The arguments of the JobManager's container, joined with blanks. */
+static void assert_args(const struct doc *spec, const char *savepoint, const char *expected)
+{
+	AUTODOC *doc = doc_new();
+	struct flink_launch launch = launch_of(spec);
+	launch.savepoint_path = savepoint;
+	struct node *deployment = NULL;
+	struct error err = ERROR_INIT;
+	if (!flink_objects_jobmanager(&launch, doc, &deployment, &err))
+		fail_msg("%s", err.message);
+	const struct node *args = node_get(main_container(deployment), "args");
+	AUTOBUF joined = BUF_INIT;
+	for (size_t i = 0; i < node_count(args); i++)
+		buf_printf(&joined, "%s%s", i > 0 ? " " : "", node_text(node_at(args, i)));
+	assert_string_equal(buf_text(&joined), expected);
+}
+
+static void arguments(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(small), *job = parse("{entryClass: a.Main, args: [--x, '1'], allowNonRestoredState: true}");
+	struct node *root = doc_root(spec);
+	struct node *options = node_ensure_map(spec, root, "flinkConfiguration");
+	node_set_text(spec, root, "mode", "standalone");
+	assert_args(spec, NULL, "standalone-job");
+	assert_args(spec, "s3://s", "standalone-job --fromSavepoint s3://s");
+	for (size_t i = 0; i < node_count(doc_root(job)); i++)
+		node_set(spec, node_get(root, "job"), node_key_at(doc_root(job), i), node_copy(spec, node_value_at(doc_root(job), i)));
+	node_set_text(spec, options, "high-availability.type", "kubernetes");
+	assert_args(spec, "s3://s", "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint s3://s "
+				    "--host $(_POD_IP_ADDRESS) --x 1");
+	node_set_text(spec, root, "flinkVersion", "v2_3");
+	assert_args(spec, "p", "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint p "
+			       "-Djobmanager.rpc.address=$(_POD_IP_ADDRESS) --x 1");
+	(void)node_remove(root, "job");
+	assert_args(spec, NULL, "jobmanager -Djobmanager.rpc.address=$(_POD_IP_ADDRESS)");
+	node_set_text(spec, root, "flinkVersion", "v1_20");
+	assert_args(spec, NULL, "jobmanager $(_POD_IP_ADDRESS)");
+	(void)node_remove(options, "high-availability.type");
+	assert_args(spec, NULL, "jobmanager");
+	node_set_text(spec, root, "mode", "native");
+	assert_args(spec, NULL, "bash -c kubernetes-jobmanager.sh kubernetes-session ");
+}
+
+static const struct node *object_of(const struct node *list, const char *kind, const char *name)
+{
+	for (size_t i = 0; i < node_count(list); i++)
+		if (str_eq(node_find_text(node_at(list, i), "kind"), kind) && str_eq(node_find_text(node_at(list, i), "metadata/name"), name))
+			return node_at(list, i);
+	return NULL;
+}
+
+static void taskmanagers(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(small), *doc = doc_new();
+	AUTODOC *extra = parse("{podTemplate: {spec: {containers: [{name: flink-main-container, env: [{name: A, value: b}]}, {name: side}]}},"
+			       " taskManager: {replicas: 3, resource: {memory: 2048m, cpu: 2}},"
+			       " flinkConfiguration: {high-availability: kubernetes, kubernetes.taskmanager.node-selector: 'zone:b',"
+			       " kubernetes.taskmanager.service-account: worker, containerized.taskmanager.env.TZ: UTC,"
+			       " kubernetes.taskmanager.annotations: 'x:y', kubernetes.taskmanager.labels: 'team:data'}}");
+	struct node *root = doc_root(spec);
+	for (size_t i = 0; i < node_count(doc_root(extra)); i++)
+		node_set(spec, root, node_key_at(doc_root(extra), i), node_copy(spec, node_value_at(doc_root(extra), i)));
+	(void)node_remove(root, "job");
+	node_set_text(spec, root, "mode", "standalone");
+	struct flink_launch launch = launch_of(spec);
+	launch.number = 4;
+	struct node *list = NULL;
+	struct error err = ERROR_INIT;
+	assert_true(flink_objects_dependents(&launch, "d-1", doc, &list, &err));
+	assert_non_null(object_of(list, "Service", "orders")); /* TaskManagers look for it even with HA */
+	assert_null(object_of(list, "ConfigMap", "pod-template-orders"));
+	const struct node *tm = object_of(list, "Deployment", "orders-taskmanager"), *pod = node_find(tm, "spec/template/spec");
+	assert_int_equal(node_integer(node_find(tm, "spec/replicas"), 0), 3);
+	assert_string_equal(node_find_text(tm, "metadata/labels/component"), "taskmanager");
+	assert_string_equal(node_find_text(tm, "spec/template/metadata/labels/team"), "data");
+	assert_null(node_find(tm, "spec/selector/matchLabels/team"));
+	const struct node *annotations = node_find(tm, "metadata/annotations");
+	assert_string_equal(node_text(node_get(annotations, FLINK_LAUNCH_ANNOTATION)), "4");
+	assert_string_equal(node_text(node_get(annotations, "x")), "y");
+	assert_null(node_get(annotations, FLINK_GENERATION_ANNOTATION));
+	assert_string_equal(node_find_text(pod, "serviceAccountName"), "worker");
+	assert_string_equal(node_find_text(pod, "nodeSelector/zone"), "b");
+	const struct node *main = main_container(tm);
+	assert_non_null(named(node_get(pod, "containers"), "side"));
+	assert_string_equal(node_find_text(main, "args/0"), "taskmanager");
+	assert_string_equal(node_text(node_get(named(node_get(main, "env"), "TZ"), "value")), "UTC");
+	assert_non_null(named(node_get(main, "env"), "A"));
+	assert_null(named(node_get(main, "env"), "_POD_IP_ADDRESS"));
+	assert_string_equal(node_find_text(main, "resources/requests/cpu"), "2");
+	assert_null(node_get(main, "startupProbe"));
+}
+
+/* An empty volume over the image's own folder of jars would hide the job. */
+static void user_lib(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *jar;
+		bool mounted;
+	} rows[] = { { "local:///opt/flink/usrlib/a.jar", false }, { "local:/opt/flink/usrlib/a.jar", false },
+		     { "local:///opt/jobs/a.jar", true },	   { "https://h/opt/flink/usrlib/a.jar", true } };
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTODOC *spec = parse(small), *doc = doc_new();
+		node_set_text(spec, doc_root(spec), "mode", "standalone");
+		node_set_text(spec, node_get(doc_root(spec), "job"), "jarURI", rows[i].jar);
+		struct node *d = jobmanager(doc, spec);
+		bool mounted = named(node_find(d, "spec/template/spec/volumes"), "user-lib-dir") != NULL;
+		assert_int_equal(mounted, rows[i].mounted);
+	}
+}
+
+static void standbys(void **state)
+{
+	(void)state;
+	static const char *const modes[] = { "native", "standalone" };
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		AUTODOC *spec = parse(small), *doc = doc_new();
+		node_set_text(spec, doc_root(spec), "mode", modes[i]);
+		node_set_int(spec, node_get(doc_root(spec), "jobManager"), "replicas", 2);
+		node_set_text(spec, node_ensure_map(spec, doc_root(spec), "flinkConfiguration"), "high-availability.type", "kubernetes");
+		struct node *d = jobmanager(doc, spec);
+		assert_int_equal(node_integer(node_find(d, "spec/replicas"), 0), 2);
+		struct flink_launch launch = launch_of(spec);
+		struct node *list = NULL;
+		struct error err = ERROR_INIT;
+		assert_true(flink_objects_dependents(&launch, NULL, doc, &list, &err));
+		assert_int_equal(object_of(list, "Service", "orders") != NULL, i == 1);
+		const struct node *map = object_of(list, "ConfigMap", "flink-config-orders");
+		const char *text = node_text(node_get(node_get(map, "data"), "flink-conf.yaml"));
+		assert_non_null(strstr(text, "high-availability.cluster-id: orders\n"));
+		assert_non_null(strstr(text, "high-availability.jobmanager.port: 6123\n"));
+		assert_int_equal(strstr(text, "jobmanager.rpc.address: orders.shop\n") != NULL, i == 1);
+	}
 }
 
 static void options_of_the_pod(void **state)
@@ -249,6 +409,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded_minimal),        cmocka_unit_test(recorded_full),     cmocka_unit_test(options_of_the_pod),
 		cmocka_unit_test(host_network),            cmocka_unit_test(merging_templates), cmocka_unit_test(template_text),
+		cmocka_unit_test(recorded_standalone),     cmocka_unit_test(arguments),         cmocka_unit_test(taskmanagers),
+		cmocka_unit_test(user_lib),                cmocka_unit_test(standbys),
 		cmocka_unit_test(config_yaml_for_flink_2), cmocka_unit_test(ingress_with_host), cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

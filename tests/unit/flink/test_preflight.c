@@ -93,6 +93,23 @@ static void named_by_content(void **state)
 	assert_string_not_equal(node_find_text(build(doc, spec, "01", 1, &map), "metadata/name"), first);
 }
 
+/* A session has no jar to look for; image and configuration are checked all the same. */
+static void sessions(void **state)
+{
+	(void)state;
+	static const char *const modes[] = { "native", "standalone" };
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		AUTODOC *spec = parse(text), *doc = doc_new();
+		(void)node_remove(doc_root(spec), "job");
+		node_set_text(spec, doc_root(spec), "mode", modes[i]);
+		struct node *map = NULL, *pod = build(doc, spec, NULL, 1, &map);
+		assert_null(env_of(pod, "WEIR_JAR"));
+		assert_null(env_of(pod, "WEIR_JAR_UNCHECKED"));
+		const char *config = node_text(node_get(node_get(map, "data"), "flink-conf.yaml"));
+		assert_non_null(strstr(config, i == 0 ? "execution.target: kubernetes-session\n" : "kubernetes.internal.cluster-mode: SESSION\n"));
+	}
+}
+
 static void jars_out_of_sight(void **state)
 {
 	(void)state;
@@ -230,6 +247,6 @@ static void script_decides(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(stands_in_for_the_jobmanager), cmocka_unit_test(named_by_content),
-					    cmocka_unit_test(jars_out_of_sight), cmocka_unit_test(script_decides) };
+					    cmocka_unit_test(jars_out_of_sight), cmocka_unit_test(sessions), cmocka_unit_test(script_decides) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

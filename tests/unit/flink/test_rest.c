@@ -181,6 +181,14 @@ static void polling(void **state)
 	s.body = "{\"status\":{\"id\":\"COMPLETED\"},\"operation\":{\"checkpointId\":12,\"failureCause\":null}}";
 	assert_true(flink_checkpoint_poll(&http, JOB, "t", &op, &err));
 	assert_int_equal(op.checkpoint_id, 12);
+	char path[FLINK_PATH_MAX];
+	s.body = "{\"className\":\"completed\",\"id\":12,\"status\":\"COMPLETED\",\"external_path\":\"s3://c/chk-12\"}";
+	assert_true(flink_checkpoint_path(&http, JOB, 12, path, &err));
+	assert_string_equal(s.asked, "GET /v1/jobs/" JOB "/checkpoints/details/12");
+	assert_string_equal(path, "s3://c/chk-12");
+	s.body = "{\"id\":12,\"external_path\":\"<checkpoint-not-externally-addressable>\"}";
+	assert_true(flink_checkpoint_path(&http, JOB, 12, path, &err));
+	assert_string_equal(path, "");
 	s.body = "{\"status\":{\"id\":\"SOMETHING\"}}";
 	assert_false(flink_savepoint_poll(&http, JOB, "t", &op, &err));
 }

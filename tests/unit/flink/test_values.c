@@ -98,15 +98,19 @@ static void versions(void **state)
 	assert_string_equal(flink_version_find("v1_19")->restore_mode_key, "execution.savepoint-restore-mode");
 	assert_string_equal(flink_version_find("v2_0")->config_file, "config.yaml");
 	assert_string_equal(flink_version_find("v1_16")->image_key, "kubernetes.container.image");
-	assert_false(flink_version_find("v1_14")->supported);
+	assert_null(flink_version_find("v1_14")->claim_field);
+	assert_string_equal(flink_version_find("v1_19")->claim_field, "restoreMode");
+	assert_string_equal(flink_version_find("v1_20")->claim_field, "claimMode");
+	assert_true(flink_version_find("v1_20")->host_argument);
+	assert_false(flink_version_find("v2_0")->host_argument);
 	assert_false(flink_version_find("v1_16")->checkpoint_trigger);
 	assert_true(flink_version_find("v1_15")->trigger_id);
-	assert_null(flink_version_find("v3_0"));
+	assert_ptr_equal(flink_version_find("v3_0"), flink_version_find("v2_3"));
 	assert_null(flink_version_find(NULL));
 	for (size_t i = 1; i < flink_version_count(); i++) { /* oldest first, nothing is lost on the way up */
 		const struct flink_version *a = flink_version_at(i - 1), *b = flink_version_at(i);
 		assert_true(flink_version_at_least(b, a->major, a->minor));
-		assert_true(a->supported <= b->supported && a->config_yaml <= b->config_yaml && a->trigger_id <= b->trigger_id);
+		assert_true(a->savepoint_format <= b->savepoint_format && a->config_yaml <= b->config_yaml && a->trigger_id <= b->trigger_id);
 		assert_non_null(b->image_key);
 		assert_non_null(b->savepoint_path_key);
 	}

@@ -33,15 +33,15 @@
 extern char **environ;
 
 struct world {
-	char dir[64];   /* scratch, removed at the end */
-	char *work;     /* a working copy that pushes to `remote` */
-	char *remote;   /* bare */
+	char dir[64]; /* scratch, removed at the end */
+	char *work;   /* a working copy that pushes to `remote` */
+	char *remote; /* bare */
 	char *caches;
 };
 
 UNUSED static pid_t spawn_shell(const char *command, int in, int out)
 {
-	char *argv[] = { (char *)(uintptr_t)"sh", (char *)(uintptr_t)"-ec", (char *)(uintptr_t)command, NULL };
+	char *argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-ec", (char *)(uintptr_t)command, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawn_file_actions_init(&files);
 	if (in >= 0)
@@ -80,10 +80,10 @@ __attribute__((format(printf, 1, 2))) UNUSED static char *run(const char *format
 	return buf_take(&text);
 }
 
-#define RUN(...)                                  \
-	do {                                      \
+#define RUN(...)                                      \
+	do {                                          \
 		char *run_output_ = run(__VA_ARGS__); \
-		free(run_output_);                \
+		free(run_output_);                    \
 	} while (0)
 
 /* Writes deploy/orders.yaml with this text, commits and pushes; the commit's id. */
@@ -131,8 +131,8 @@ UNUSED static int world_teardown(void **state)
 /* An environment in which nothing of the machine's configuration counts. */
 UNUSED static void world_environment(void)
 {
-	static const char *const unwanted[] = { "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
-						"no_proxy",   "NO_PROXY",    "GIT_DIR",	   "GIT_WORK_TREE" };
+	static const char *const unwanted[] = { "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy",
+						"ALL_PROXY",  "no_proxy",    "NO_PROXY",   "GIT_DIR",	  "GIT_WORK_TREE" };
 	for (size_t i = 0; i < ARRAY_SIZE(unwanted); i++)
 		unsetenv(unwanted[i]);
 	setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1);

@@ -235,8 +235,8 @@ static void test_tls(void **state)
 		make_certificates(w, kinds[k]);
 		for (size_t e = 0; e < ARRAY_SIZE(extras); e++) {
 			bool client = e == 2;
-			AUTOFREE char *options = mem_printf("--cert %s/tls/server.crt --key %s/tls/server.key %s %s", w->dir, w->dir, extras[e],
-							    client ? ca : "");
+			AUTOFREE char *options = mem_printf("--cert %s/tls/server.crt --key %s/tls/server.key %s %s", w->dir, w->dir,
+							    extras[e], client ? ca : "");
 			struct server server = server_start(w, options);
 			AUTOFREE char *url = mem_printf("https://127.0.0.1:%d/remote.git", server.port);
 			AUTOREPOSITORY *r = world_open(w, &(struct git_source){ .name = "a",

@@ -67,7 +67,8 @@ static void test_tags(void **state)
 {
 	struct world *w = *state;
 	AUTOFREE char *url = url_of(w);
-	RUN("cd %s && git tag -am 'one' v1 && git tag light && git tag -am 'a tree' tree HEAD^{tree} && git push -q --tags origin 2>&1", w->work);
+	RUN("cd %s && git tag -am 'one' v1 && git tag light && git tag -am 'a tree' tree HEAD^{tree} && git push -q --tags origin 2>&1",
+	    w->work);
 	AUTOFREE char *one = run("git -C %s rev-parse main", w->remote);
 	free(world_commit(w, "two"));
 	{
@@ -240,10 +241,17 @@ int main(void)
 {
 	world_environment();
 	const struct CMUnitTest tests[] = {
-		WORLD_TEST(test_poll_follows_branch),	    WORLD_TEST(test_paths_work_too),	    WORLD_TEST(test_vanished_branch_keeps_last),
-		WORLD_TEST(test_tags),			    WORLD_TEST(test_fixed_commit),	    WORLD_TEST(test_restart_keeps_revision),
-		WORLD_TEST(test_damaged_cache_is_replaced), WORLD_TEST(test_damage_while_open),	    WORLD_TEST(test_packs_are_joined),
-		WORLD_TEST(test_cancel_and_fetch_limit),    WORLD_TEST(test_wrong_sources),
+		WORLD_TEST(test_poll_follows_branch),
+		WORLD_TEST(test_paths_work_too),
+		WORLD_TEST(test_vanished_branch_keeps_last),
+		WORLD_TEST(test_tags),
+		WORLD_TEST(test_fixed_commit),
+		WORLD_TEST(test_restart_keeps_revision),
+		WORLD_TEST(test_damaged_cache_is_replaced),
+		WORLD_TEST(test_damage_while_open),
+		WORLD_TEST(test_packs_are_joined),
+		WORLD_TEST(test_cancel_and_fetch_limit),
+		WORLD_TEST(test_wrong_sources),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,6 +30,19 @@ static void expect_entry(const struct revision_tree *tree, size_t i, const char 
 	assert_int_equal(tree->files[i].kind, kind);
 }
 
+static void expect_too_large(struct repository *r, const char *path, const char *why)
+{
+	struct error err = ERROR_INIT;
+	struct revision_tree tree;
+	if (!revision_tree_read(r, repository_commit(r), "", &tree, &err))
+		fail_msg("%s", err.message);
+	const struct revision_file *f = revision_tree_find(&tree, path);
+	assert_non_null(f);
+	assert_int_equal(f->kind, REVISION_TOO_LARGE);
+	assert_string_equal(f->data, why);
+	revision_tree_free(&tree);
+}
+
 static void test_reads_all_kinds(void **state)
 {
 	struct world *w = *state;
@@ -94,7 +107,8 @@ static void test_limits(void **state)
 	AUTOREPOSITORY *files = polled(w, (struct git_source){ .name = "files", .max_files = 2 });
 	expect_unread(files, NULL, "", ERROR_LIMIT, "deploy/orders.yaml: the revision holds more than 2 files");
 	AUTOREPOSITORY *file = polled(w, (struct git_source){ .name = "file", .max_file_bytes = 7 });
-	expect_unread(file, NULL, "", ERROR_LIMIT, "b: 8 bytes pass the 7");
+	expect_too_large(file, "b", "8 bytes pass the 7 of one file (max_file_bytes)");
+	expect_file(file, "c", "123");
 	AUTOREPOSITORY *bytes = polled(w, (struct git_source){ .name = "bytes", .max_bytes = 13 });
 	expect_unread(bytes, NULL, "", ERROR_LIMIT, "deploy/orders.yaml: with it the revision's files pass 13 bytes");
 	AUTOREPOSITORY *fits = polled(w, (struct git_source){ .name = "fits", .max_bytes = 14, .max_file_bytes = 8, .max_files = 3 });
@@ -143,7 +157,7 @@ int main(void)
 	world_environment();
 	const struct CMUnitTest tests[] = {
 		WORLD_TEST(test_reads_all_kinds), WORLD_TEST(test_subdirectories), WORLD_TEST(test_limits),
-		WORLD_TEST(test_refused_names),	  WORLD_TEST(test_depth),	    WORLD_TEST(test_bomb),
+		WORLD_TEST(test_refused_names),	  WORLD_TEST(test_depth),	   WORLD_TEST(test_bomb),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,13 +35,15 @@ static void test_fetches(void **state)
 	expect_poll(r, one, false);
 	expect_stats(r, 2, 1);
 	AUTOFREE char *args = run("cat %s/args", w->dir);
-	AUTOFREE char *expected = mem_printf("-o\nBatchMode=yes\n-o\nStrictHostKeyChecking=yes\n-o\nClearAllForwardings=yes\n-o\n"
-					     "ControlMaster=no\n-o\nConnectTimeout=5\n-o\nUserKnownHostsFile=\"/keys/known\"\n-o\n"
-					     "GlobalKnownHostsFile=/dev/null\n-o\nIdentitiesOnly=yes\n-i\n/keys/id\n-p\n2222\n-l\ngit\n-T\n--\n"
-					     "example.com\ngit-upload-pack '%s'",
-					     w->remote);
+	AUTOFREE char *expected =
+		mem_printf("-o\nBatchMode=yes\n-o\nStrictHostKeyChecking=yes\n-o\nClearAllForwardings=yes\n-o\n"
+			   "ControlMaster=no\n-o\nConnectTimeout=5\n-o\nUserKnownHostsFile=\"/keys/known\"\n-o\n"
+			   "GlobalKnownHostsFile=/dev/null\n-o\nIdentitiesOnly=yes\n-i\n/keys/id\n-p\n2222\n-l\ngit\n-T\n--\n"
+			   "example.com\ngit-upload-pack '%s'",
+			   w->remote);
 	assert_string_equal(args, expected);
-	RUN("cd %s && head -c 500000 /dev/urandom >big && git add big && for i in $(seq 100); do git commit -q --allow-empty -m $i; done && "
+	RUN("cd %s && head -c 500000 /dev/urandom >big && git add big && for i in $(seq 100); do git commit -q --allow-empty -m $i; done "
+	    "&& "
 	    "git push -q origin HEAD 2>&1",
 	    w->work);
 	AUTOFREE char *big = run("git -C %s rev-parse main", w->remote);
@@ -65,7 +67,8 @@ static void test_failures(void **state)
 	struct world *w = *state;
 	expect_complaint(w, "echo 'git@h: Permission denied (publickey).' >&2; exit 255", ERROR_FORBIDDEN, "Permission denied (publickey)");
 	expect_complaint(w, "echo 'Host key verification failed.' >&2; exit 255", ERROR_FORBIDDEN, "Host key verification failed");
-	expect_complaint(w, "echo 'ssh: connect to host h port 22: Connection refused' >&2; exit 255", ERROR_TRANSIENT, "Connection refused");
+	expect_complaint(w, "echo 'ssh: connect to host h port 22: Connection refused' >&2; exit 255", ERROR_TRANSIENT,
+			 "Connection refused");
 	expect_complaint(w, "git-upload-pack /nowhere", ERROR_NOT_FOUND, "does not appear to be a git repository");
 	expect_complaint(w, "exit 1", ERROR_TRANSIENT, "gave no reason");
 	expect_complaint(w, "echo; echo welcome to this machine", ERROR_TRANSIENT, "list refs");
@@ -77,7 +80,8 @@ static void test_failures(void **state)
 static void test_hangs_end_and_are_reaped(void **state)
 {
 	struct world *w = *state;
-	static const char *const bodies[] = { "echo $$ >%s/pid; sleep 1000 & wait", "echo $$ >%s/pid; eval \"$last\" | (head -c 60; sleep 1000)" };
+	static const char *const bodies[] = { "echo $$ >%s/pid; sleep 1000 & wait",
+					      "echo $$ >%s/pid; eval \"$last\" | (head -c 60; sleep 1000)" };
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
 		AUTOBUF body = BUF_INIT;
 		const char *mark = strstr(bodies[i], "%s");
@@ -116,8 +120,8 @@ static void test_addresses(void **state)
 	expect_address("ssh://[::1]/b", NULL, "::1", NULL, "/b");
 	expect_address("git@h:a/b c.git", "git", "h", NULL, "a/b c.git");
 	expect_address("h:/abs", NULL, "h", NULL, "/abs");
-	static const char *const wrong[] = { "ssh://h", "ssh://h/", "ssh:///x", "ssh://-h/x", "ssh://-u@h/x", "ssh://h:22x/x", "ssh://h:/x",
-					     "git@h:", "git@h:-x", "-oX@h:x", "ssh://a b/x" };
+	static const char *const wrong[] = { "ssh://h",	   "ssh://h/", "ssh:///x", "ssh://-h/x", "ssh://-u@h/x", "ssh://h:22x/x",
+					     "ssh://h:/x", "git@h:",   "git@h:-x", "-oX@h:x",	 "ssh://a b/x" };
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct error err = ERROR_INIT;
 		struct ssh_address a;

@@ -159,7 +159,9 @@ static void test_credentials(void **state)
 {
 	(void)state;
 	int calls = 0;
-	const struct http_curl_options options = { .base_url = server.url, .proxy = "", .credentials = give, .credentials_context = &calls };
+	const struct http_curl_options options = {
+		.base_url = server.url, .proxy = "", .credentials = give, .credentials_context = &calls
+	};
 	struct http *http = NULL;
 	assert_true(http_curl_open(&options, &http, NULL));
 	assert_int_equal(ask(http, "GET", "/auth", NULL, NULL), 200);
@@ -198,8 +200,12 @@ static void test_tls(void **state)
 	AUTOFREE char *ca = server_file("ca.pem");
 	AUTOFREE char *cert = server_file("client.pem");
 	AUTOFREE char *key = server_file("client.key.pem");
-	struct http_curl_options options = { .base_url = server.tls_url, .proxy = "", .ca_file = ca, .client_cert_file = cert,
-					     .client_key_file = key, .tls_server_name = "api.test" };
+	struct http_curl_options options = { .base_url = server.tls_url,
+					     .proxy = "",
+					     .ca_file = ca,
+					     .client_cert_file = cert,
+					     .client_key_file = key,
+					     .tls_server_name = "api.test" };
 	struct http *http = NULL;
 	assert_true(http_curl_open(&options, &http, NULL));
 	AUTODOC *doc = NULL;
@@ -293,6 +299,61 @@ static void test_threads(void **state)
 	http_curl_close(http);
 }
 
+static int64_t mono_ms(void)
+{
+	const struct clock clock = clock_real();
+	return clock_mono_ms(&clock);
+}
+
+struct hanging {
+	struct http *http;
+	const char *method;
+	enum error_kind kind;
+};
+
+static void *hang(void *context)
+{
+	struct hanging *h = context;
+	h->kind = ask_failing(h->http, h->method, "/slow", 20000);
+	return NULL;
+}
+
+/* The end of the process: what is under way ends soon, as does what comes after, until it is taken back. */
+static void test_interrupt(void **state)
+{
+	(void)state;
+	struct http *http = open_plain();
+	struct hanging hanging[] = { { .http = http, .method = "GET" }, { .http = http, .method = "POST" } };
+	pthread_t threads[2];
+	const struct http_request request = { .method = "GET", .path = "/stream?hold=1" };
+	AUTOBUF text = BUF_INIT, problem = BUF_INIT;
+	int status = 0;
+	struct error err = ERROR_INIT;
+	struct http_stream *stream = http->open(http->context, &request, &status, &problem, &err);
+	assert_non_null(stream);
+	while (text.len < 8)
+		assert_true(http->read(stream, &text, 5000, &err));
+	int64_t before = hits(http, "/slow");
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hang, &hanging[i]), 0);
+	for (int64_t until = mono_ms() + 10000; hits(http, "/slow") < before + 2;)
+		assert_true(mono_ms() < until);
+	int64_t began = mono_ms();
+	http_curl_interrupt(true);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	assert_false(http->read(stream, &text, 20000, &err));
+	assert_int_equal(err.kind, ERROR_TRANSIENT);
+	assert_int_equal(hanging[0].kind, ERROR_TRANSIENT);
+	assert_int_equal(hanging[1].kind, ERROR_UNKNOWN_OUTCOME);
+	assert_int_equal(ask_failing(http, "POST", "/echo", 0), ERROR_TRANSIENT); /* it was never sent */
+	assert_true(mono_ms() - began < 1000);
+	http_curl_interrupt(false);
+	assert_int_equal(ask(http, "POST", "/echo", "x", NULL), 200);
+	http->close(stream);
+	http_curl_close(http);
+}
+
 static void test_bad_options(void **state)
 {
 	(void)state;
@@ -316,11 +377,11 @@ static void test_bad_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exchange),	  cmocka_unit_test(test_retry_after), cmocka_unit_test(test_error_kinds),
-		cmocka_unit_test(test_no_resend),	  cmocka_unit_test(test_body_limit),  cmocka_unit_test(test_token_file),
-		cmocka_unit_test(test_credentials),	  cmocka_unit_test(test_basic_and_headers),
-		cmocka_unit_test(test_tls),		  cmocka_unit_test(test_streams),     cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_exchange),    cmocka_unit_test(test_retry_after),	      cmocka_unit_test(test_error_kinds),
+		cmocka_unit_test(test_no_resend),   cmocka_unit_test(test_body_limit),	      cmocka_unit_test(test_token_file),
+		cmocka_unit_test(test_credentials), cmocka_unit_test(test_basic_and_headers), cmocka_unit_test(test_tls),
+		cmocka_unit_test(test_streams),	    cmocka_unit_test(test_threads),	      cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_interrupt),
 	};
 	return cmocka_run_group_tests(tests, server_start, server_stop);
 }

@@ -4,10 +4,10 @@
 #ifndef WEIR_TESTS_UNIT_KUBE_SERVER_H
 #define WEIR_TESTS_UNIT_KUBE_SERVER_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 #include <dirent.h>
@@ -23,11 +23,12 @@
 
 struct server {
 	pid_t pid;
-	int input;       /* closing it ends the server */
-	char dir[64];    /* of the certificates, and for the test's own files */
-	char url[64];    /* http */
+	int input;	  /* closing it ends the server */
+	char dir[64];	  /* of the certificates, and for the test's own files */
+	char url[64];	  /* http */
 	char tls_url[64]; /* https */
 	int tls_port;
+	char token_port[8]; /* https without client certificates, good for "localhost" */
 };
 
 static struct server server;
@@ -61,7 +62,8 @@ static int server_start(void **state)
 	close(out[0]);
 	char *rest = NULL;
 	long port = strtol(line, &rest, 10);
-	server.tls_port = (int)strtol(rest, NULL, 10);
+	server.tls_port = (int)strtol(rest, &rest, 10);
+	(void)snprintf(server.token_port, sizeof server.token_port, "%d", (int)strtol(rest, NULL, 10));
 	(void)snprintf(server.url, sizeof server.url, "http://127.0.0.1:%ld", port);
 	(void)snprintf(server.tls_url, sizeof server.tls_url, "https://127.0.0.1:%d", server.tls_port);
 	return port > 0 && server.tls_port > 0 ? 0 : -1;

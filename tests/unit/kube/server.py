@@ -240,7 +240,7 @@ def make_certificates(folder):
     openssl("req", "-x509", *key, "-keyout", at("ca.key.pem"), "-out", at("ca.pem"), "-subj", "/CN=test ca", "-days", "2")
     for name, subject in (("server", "/CN=api.test"), ("client", "/CN=tester")):
         openssl("req", *key, "-keyout", at(name + ".key.pem"), "-out", at(name + ".csr"), "-subj", subject,
-                "-addext", "subjectAltName=DNS:api.test")
+                "-addext", "subjectAltName=DNS:api.test,DNS:localhost")
         openssl("x509", "-req", "-in", at(name + ".csr"), "-CA", at("ca.pem"), "-CAkey", at("ca.key.pem"), "-CAcreateserial",
                 "-copy_extensions", "copy", "-out", at(name + ".pem"), "-days", "2")
 
@@ -262,9 +262,13 @@ def main():
     context.load_verify_locations(os.path.join(folder, "ca.pem"))
     context.verify_mode = ssl.CERT_REQUIRED
     secure.socket = context.wrap_socket(secure.socket, server_side=True)
-    for server in (plain, secure):
+    token = Server(("127.0.0.1", 0), Handler)  # asks for no client certificate
+    open_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    open_context.load_cert_chain(os.path.join(folder, "server.pem"), os.path.join(folder, "server.key.pem"))
+    token.socket = open_context.wrap_socket(token.socket, server_side=True)
+    for server in (plain, secure, token):
         threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(plain.server_address[1], secure.server_address[1], flush=True)
+    print(plain.server_address[1], secure.server_address[1], token.server_address[1], flush=True)
     sys.stdin.read()
     done.set()
     os._exit(0)

@@ -7,20 +7,13 @@ static void test_status_kinds(void **state)
 		int status;
 		enum error_kind get, put;
 	} cases[] = {
-		{ 400, ERROR_INVALID, ERROR_INVALID },
-		{ 401, ERROR_FORBIDDEN, ERROR_FORBIDDEN },
-		{ 403, ERROR_FORBIDDEN, ERROR_FORBIDDEN },
-		{ 404, ERROR_NOT_FOUND, ERROR_NOT_FOUND },
-		{ 405, ERROR_UNSUPPORTED, ERROR_UNSUPPORTED },
-		{ 409, ERROR_CONFLICT, ERROR_CONFLICT },
-		{ 410, ERROR_EXPIRED, ERROR_EXPIRED },
-		{ 413, ERROR_LIMIT, ERROR_LIMIT },
-		{ 415, ERROR_INVALID, ERROR_INVALID },
-		{ 422, ERROR_INVALID, ERROR_INVALID },
-		{ 429, ERROR_TRANSIENT, ERROR_TRANSIENT },
-		{ 500, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
-		{ 502, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
-		{ 503, ERROR_TRANSIENT, ERROR_TRANSIENT },
+		{ 400, ERROR_INVALID, ERROR_INVALID },		 { 401, ERROR_FORBIDDEN, ERROR_FORBIDDEN },
+		{ 403, ERROR_FORBIDDEN, ERROR_FORBIDDEN },	 { 404, ERROR_NOT_FOUND, ERROR_NOT_FOUND },
+		{ 405, ERROR_UNSUPPORTED, ERROR_UNSUPPORTED },	 { 409, ERROR_CONFLICT, ERROR_CONFLICT },
+		{ 410, ERROR_EXPIRED, ERROR_EXPIRED },		 { 413, ERROR_LIMIT, ERROR_LIMIT },
+		{ 415, ERROR_INVALID, ERROR_INVALID },		 { 422, ERROR_INVALID, ERROR_INVALID },
+		{ 429, ERROR_TRANSIENT, ERROR_TRANSIENT },	 { 500, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
+		{ 502, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME }, { 503, ERROR_TRANSIENT, ERROR_TRANSIENT },
 		{ 504, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
 	};
 	AUTODOC *object = yaml("{}");
@@ -154,6 +147,7 @@ static void test_list(void **state)
 	AUTODOC *all = NULL, *again = NULL, *none = NULL;
 	AUTOFREE char *version = NULL;
 	assert_true(kube_list(kube, &config_maps, "pages", "a=b", &all, &version, &err));
+	assert_true(kube_list(kube, &config_maps, "pages", "a=b", NULL, NULL, &err)); /* only whether it can be read */
 	expect_names(all, names, ARRAY_SIZE(names));
 	assert_string_equal(version, "77");
 	assert_true(kube_list(kube, &config_maps, "expire", NULL, &again, NULL, &err)); /* expires once */
@@ -214,9 +208,10 @@ static void test_delete_and_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_status_kinds),   cmocka_unit_test(test_answers), cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_impersonation),  cmocka_unit_test(test_list),    cmocka_unit_test(test_apply_conflict),
-		cmocka_unit_test(test_discovery),      cmocka_unit_test(test_delete_and_store),
+		cmocka_unit_test(test_status_kinds), cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_requests),     cmocka_unit_test(test_impersonation),
+		cmocka_unit_test(test_list),	     cmocka_unit_test(test_apply_conflict),
+		cmocka_unit_test(test_discovery),    cmocka_unit_test(test_delete_and_store),
 	};
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
 }

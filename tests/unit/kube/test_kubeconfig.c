@@ -188,6 +188,16 @@ static void test_service_account(void **state)
 	assert_string_equal(access.ns, "weir-system");
 	assert_string_equal(access.server, "https://[::1]:6443");
 	kube_access_close(&access);
+
+	/* and for real: by that authority's TLS, with the token, which is read anew when it was replaced */
+	setenv("KUBERNETES_SERVICE_HOST", "localhost", 1);
+	setenv("KUBERNETES_SERVICE_PORT", server.token_port, 1);
+	server_write("token", "old\n", 0600);
+	assert_true(kube_access_open(&options, &access, &err));
+	assert_int_equal(ask(&access, "/auth", NULL), 401);
+	server_write("token", "good\n", 0600);
+	assert_int_equal(ask(&access, "/auth", NULL), 200);
+	kube_access_close(&access);
 	unsetenv("KUBERNETES_SERVICE_HOST");
 }
 

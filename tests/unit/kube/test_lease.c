@@ -92,8 +92,9 @@ static void test_events(void **state)
 {
 	(void)state;
 	static const struct kube_resource events = { "v1", "Event", "events", true, false };
-	struct kube_event event = { .api_version = "v1", .kind = "ConfigMap", .ns = "store", .name = "cm", .uid = "u", .reason = "Did",
-				    .message = "it happened" };
+	struct kube_event event = {
+		.api_version = "v1", .kind = "ConfigMap", .ns = "store", .name = "cm", .uid = "u", .reason = "Did", .message = "it happened"
+	};
 	struct error err = ERROR_INIT;
 	for (int i = 0; i < 3; i++)
 		assert_true(kube_event_record(kube, &event, wall + i * 1000, &err));
@@ -121,7 +122,7 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_takeover),     cmocka_unit_test(test_same_identity), cmocka_unit_test(test_unreachable),
+		cmocka_unit_test(test_takeover),      cmocka_unit_test(test_same_identity), cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_deleted_lease), cmocka_unit_test(test_events),
 	};
 	return cmocka_run_group_tests(tests, fixture_start, fixture_stop);

@@ -46,6 +46,23 @@ static void ignored_changes_keep_the_digest(void **state)
 	}
 }
 
+static void what_it_refers_to_counts(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_parse_json("{\"image\":\"a\"}", 13, "spec", NULL, NULL);
+	char none[65];
+	char empty[65];
+	char one[65];
+	char two[65];
+	spec_digest(doc_root(doc), NULL, none);
+	spec_digest(doc_root(doc), "", empty);
+	spec_digest(doc_root(doc), "ConfigMap/a=1", one);
+	spec_digest(doc_root(doc), "ConfigMap/a=2", two);
+	assert_string_equal(none, empty);
+	assert_string_not_equal(none, one);
+	assert_string_not_equal(one, two);
+}
+
 /* The text that the Apache operator 1.15 wrote for this spec, on a real cluster. */
 static void last_reconciled_spec_is_the_peers(void **state)
 {
@@ -73,6 +90,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ignored_changes_keep_the_digest),
+		cmocka_unit_test(what_it_refers_to_counts),
 		cmocka_unit_test(last_reconciled_spec_is_the_peers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

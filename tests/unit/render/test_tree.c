@@ -74,8 +74,36 @@ static void test_links_and_submodules(void **state)
 	fails(module, 1, "", NULL, ERROR_UNSUPPORTED, "a.yaml: is a git submodule");
 	struct render_file base[] = { FILE_OF("kustomization.yaml", "resources: [lib/base]\n"), { "lib", NULL, 0, RENDER_SUBMODULE } };
 	fails(base, 2, "", NULL, ERROR_UNSUPPORTED, "kustomization.yaml:1: resources: lib: is a git submodule");
+	struct render_file large[] = { FILE_OF("a.yaml", OBJECT("a")), { "b.yaml", "9 bytes pass the 8", 18, RENDER_TOO_LARGE } };
+	fails(large, 2, "", NULL, ERROR_LIMIT, "b.yaml: 9 bytes pass the 8");
+	struct render_file needed[] = { { "big", "9 bytes pass the 8", 18, RENDER_TOO_LARGE },
+					FILE_OF("kustomization.yaml", "configMapGenerator:\n- {name: a, files: [big]}\n") };
+	fails(needed, 2, "", NULL, ERROR_LIMIT, "kustomization.yaml:2: configMapGenerator: big: 9 bytes pass the 8");
+	struct render_file elsewhere[] = { { "data.bin", "9 bytes pass the 8", 18, RENDER_TOO_LARGE },
+					   FILE_OF("kustomization.yaml", "resources: [x.yaml]\n"),
+					   FILE_OF("x.yaml", OBJECT("x")),
+					   { "y.yaml", "9 bytes pass the 8", 18, RENDER_TOO_LARGE } };
+	builds(elsewhere, 4, "", "x x.yaml:1\n");
 	struct render_file own[] = { { "kustomization.yaml", "x", 1, RENDER_SYMLINK } };
 	fails(own, 1, "", NULL, ERROR_UNSUPPORTED, "kustomization.yaml: is a symbolic link");
+}
+
+/* What is passed over in a folder of manifests, and what may be without a word. */
+static void test_warnings(void **state)
+{
+	(void)state;
+	struct render_file files[] = { FILE_OF("app/a.yaml", OBJECT("a")),	  { "app/link", "../base", 7, RENDER_SYMLINK },
+				       { "app/module", "", 0, RENDER_SUBMODULE }, { "app/note", "a.yaml", 6, RENDER_SYMLINK },
+				       FILE_OF("base/b.yaml", OBJECT("b")),	  { "module", "", 0, RENDER_SUBMODULE } };
+	struct render_tree tree = { files, ARRAY_SIZE(files) };
+	struct render_result result;
+	assert_true(render_tree_build(&tree, "app", NULL, &result, NULL));
+	assert_string_equal(result.warnings, "app/link: is a symbolic link to a directory; links are not followed, it is passed over; "
+					     "app/module: is a git submodule; submodules are not fetched, it is passed over");
+	render_result_free(&result);
+	assert_true(render_tree_build(&tree, "base", NULL, &result, NULL));
+	assert_null(result.warnings);
+	render_result_free(&result);
 }
 
 static void test_limits(void **state)
@@ -194,13 +222,10 @@ static void test_keys_and_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),
-		cmocka_unit_test(test_links_and_submodules),
-		cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_paths),
-		cmocka_unit_test(test_selectors),
-		cmocka_unit_test(test_expressions),
-		cmocka_unit_test(test_keys_and_numbers),
+		cmocka_unit_test(test_plain),	    cmocka_unit_test(test_links_and_submodules),
+		cmocka_unit_test(test_warnings),    cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_paths),	    cmocka_unit_test(test_selectors),
+		cmocka_unit_test(test_expressions), cmocka_unit_test(test_keys_and_numbers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,58 @@ static void stop_with_savepoint_and_restore(void **state)
 	sim_free(sim);
 }
 
+/* What a job that runs on is asked for: checkpoints besides its own, savepoints of either format, and to delete one. */
+static void snapshots_of_a_running_job(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new(7);
+	launch(sim, "execution.checkpointing.interval: 10 s\n");
+	sim_advance(sim, 25000);
+	int64_t before = job_of(sim).checkpoints, value;
+	ANSWER post = ask(sim, "POST", REST "/jobs/" ID "/checkpoints", JSON, "{\"checkpointType\":\"FULL\",\"triggerId\":\"" ID "\"}");
+	assert_int_equal(post.status, 202);
+	assert_string_equal(at(&post, "request-id"), ID);
+	ANSWER early = ask(sim, "GET", REST "/jobs/" ID "/checkpoints/" ID, NULL, NULL);
+	assert_string_equal(at(&early, "status/id"), "IN_PROGRESS");
+	sim_advance(sim, 1000);
+	ANSWER done = ask(sim, "GET", REST "/jobs/" ID "/checkpoints/" ID, NULL, NULL);
+	assert_string_equal(at(&done, "status/id"), "COMPLETED");
+	AUTOFREE char *details = mem_printf(REST "/jobs/" ID "/checkpoints/details/%s", at(&done, "operation/checkpointId"));
+	assert_int_equal(job_of(sim).checkpoints, before + 1);
+	ANSWER detail = ask(sim, "GET", details, NULL, NULL);
+	assert_true(sim_storage_get(sim, at(&detail, "external_path"), &value));
+	sim_advance(sim, 30000); /* it is subsumed, and still remembered */
+	ANSWER later = ask(sim, "GET", details, NULL, NULL);
+	assert_int_equal(later.status, 200);
+	ANSWER other = ask(sim, "GET", REST "/jobs/" ID "/checkpoints/details/999", NULL, NULL);
+	assert_int_equal(other.status, 404);
+
+	ANSWER save = ask(sim, "POST", REST "/jobs/" ID "/savepoints", JSON,
+			  "{\"target-directory\":\"s3://b/own\",\"cancel-job\":false,\"formatType\":\"NATIVE\",\"triggerId\":\"" ID "\"}");
+	assert_int_equal(save.status, 202);
+	sim_advance(sim, 1000);
+	ANSWER saved = ask(sim, "GET", REST "/jobs/" ID "/savepoints/" ID, NULL, NULL);
+	const char *path = at(&saved, "operation/location");
+	assert_true(sim_storage_get(sim, path, &value));
+	assert_string_equal(job_of(sim).state, "RUNNING");
+	ANSWER statistics = ask(sim, "GET", REST "/jobs/" ID "/checkpoints", NULL, NULL);
+	assert_string_equal(at(&statistics, "latest/savepoint/external_path"), path);
+	assert_string_equal(at(&statistics, "latest/savepoint/savepointFormat"), "NATIVE");
+
+	AUTOFREE char *body = mem_printf("{\"savepoint-path\":\"%s\"}", path);
+	ANSWER dispose = ask(sim, "POST", REST "/savepoint-disposal", JSON, body);
+	AUTOFREE char *poll = mem_printf(REST "/savepoint-disposal/%s", at(&dispose, "request-id"));
+	ANSWER disposed = ask(sim, "GET", poll, NULL, NULL);
+	assert_string_equal(at(&disposed, "status/id"), "COMPLETED");
+	assert_string_equal(at(&disposed, "operation/failure-cause/class"), "");
+	assert_false(sim_storage_get(sim, path, &value));
+	ANSWER twice = ask(sim, "POST", REST "/savepoint-disposal", JSON, body);
+	AUTOFREE char *again = mem_printf(REST "/savepoint-disposal/%s", at(&twice, "request-id"));
+	ANSWER missing = ask(sim, "GET", again, NULL, NULL);
+	assert_non_null(strstr(at(&missing, "operation/failure-cause/stack-trace"), "FileNotFoundException"));
+	sim_free(sim);
+}
+
 static void high_availability_recovers(void **state)
 {
 	(void)state;
@@ -259,7 +311,8 @@ static void sessions_run_jobs(void **state)
 		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: flink-config-job}\ndata:\n  config.yaml: |\n"
 		"    high-availability: {type: kubernetes, storageDir: 's3://b/ha'}\n    state.checkpoints.dir: s3://b/cp\n"
 		"    execution: {checkpointing: {interval: 1 s}}\n---\n"
-		"apiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}}\n",
+		"apiVersion: v1\nkind: Service\nmetadata: {name: job-rest}\nspec: {selector: {app: job, component: jobmanager}, "
+		"ports: [{name: rest, port: 8081}]}\n",
 		NULL));
 	sim_advance(sim, 5000);
 	ANSWER none = ask(sim, "GET", REST "/jobs/overview", NULL, NULL);
@@ -350,6 +403,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(life_of_a_job),
 		cmocka_unit_test(stop_with_savepoint_and_restore),
+		cmocka_unit_test(snapshots_of_a_running_job),
 		cmocka_unit_test(high_availability_recovers),
 		cmocka_unit_test(state_that_is_not_there),
 		cmocka_unit_test(failures_restart_or_end),

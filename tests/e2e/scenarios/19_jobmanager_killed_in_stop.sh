@@ -1,0 +1,52 @@
+# The JobManager is killed in the middle of an upgrade: while the savepoint is being taken, and right after it was completed and the job
+# has stopped, before the agent has seen that. The upgrade is carried out, and no state is lost.
+# set: full
+# limit: 900
+. "$(dirname "$0")/../lib.sh"
+kill_jobmanager() { "$CLUSTER" ctl --dir "$DIR" kill-pod "$NS" "$(main_pod jobmanager)"; }
+stop_asked() { ledger | grep -q '"dir":"file:'; }
+in_progress() { kubectl logs -n "$NS" "$(main_pod jobmanager)" -c flink-main-container 2>/dev/null | grep -qi 'triggering.*savepoint'; }
+job_ended() { kubectl logs -n "$NS" "$(main_pod jobmanager)" -c flink-main-container 2>/dev/null | grep -q 'reached terminal state FINISHED'; }
+restarted() { [ "$(k get pod "$1" -o 'jsonpath={.status.containerStatuses[0].restartCount}' 2>/dev/null)" -ge 1 ] || job_is_new; }
+# All that was counted in a completed checkpoint must be there afterwards.
+remember_checkpoint() {
+	remember
+	OLD_COUNT=$(last_snapshot)
+	local before
+	before=$(checkpoints_done)
+	two_more() { [ "$(checkpoints_done)" -ge $((before + 2)) ]; }
+	wait_for 60 'two more checkpoints' two_more
+}
+
+start_from
+watch_overlap
+remember_checkpoint
+task=$(pgrep -f 'java.*KubernetesTaskExecutorRunner') || fail 'the TaskManager has a process'
+kill -STOP $task # the savepoint cannot complete; Flink misses the TaskManager after 50 s only
+change 'the JobManager is killed while the savepoint is taken' "ARGS=$(fresh_args)"
+wait_for 60 'the savepoint is being taken' in_progress
+pod=$(main_pod jobmanager)
+kill_jobmanager
+wait_for 60 'it is started again' restarted "$pod"
+kill -CONT $task 2>/dev/null || true # the new JobManager may have given it up
+upgraded 240
+went_on
+wait_for 60 'stable' stable
+no_overlap
+
+remember_checkpoint
+change 'the JobManager is killed when the job has stopped' "ARGS=$(fresh_args)"
+asked=0
+for _ in {1..6000}; do
+	if stop_asked; then kill -STOP "$AGENT"; asked=1; break; fi
+done
+[ "$asked" = 1 ] || fail 'the upgrade begins'
+wait_for 60 'the job has ended' job_ended
+pod=$(main_pod jobmanager)
+kill_jobmanager
+wait_for 60 'it is started again' restarted "$pod"
+kill -CONT "$AGENT"
+upgraded 240
+went_on
+wait_for 60 'stable' stable
+no_overlap

@@ -1,0 +1,274 @@
+/* The nine invariants of the design, as far as one can see them from outside. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "lifecycle/digest.h"
+#include "world.h"
+
+enum { LAUNCHES_MAX = 5 };
+
+static int job_of(const char *text)
+{
+	for (int i = 0; i < JOBS; i++)
+		if (str_ends(text, job_names[i]))
+			return i;
+	return -1;
+}
+
+/* ---- after every step ---- */
+
+static bool started_rightly(struct world *w, int job, const struct sim_start *s)
+{
+	if (strcmp(s->from, s->previous) == 0 && !s->since && w->last_start_at[job] >= 0)
+		return true; /* nothing was completed since: what the run before began with is still what there is */
+	if (s->from[0] == '\0')
+		return s->newest[0] == '\0' || w->stateless[job] || w->edited_stateless[job] || w->lost_state ||
+		       w->consent_at[job] >= w->last_start_at[job];
+	return strcmp(s->from, s->newest) == 0 || strcmp(s->from, s->beside) == 0 || strcmp(s->from, w->chosen[job]) == 0 || w->lost_state;
+}
+
+static void check_start(struct world *w, const struct sim_start *s)
+{
+	int job = job_of(s->job);
+	if (job < 0)
+		return;
+	world_trace(w, "%s starts%s from '%s' (newest '%s')", s->job, s->again ? " again" : "", s->from, s->newest);
+	if (s->again)
+		return;
+	if (!started_rightly(w, job, s))
+		world_fail(w, "invariant %d: %s starts %s%s although '%s' is the newest (the run before began with '%s')",
+			   s->from[0] == '\0' ? 2 : 3, s->job, s->from[0] == '\0' ? "without state" : "from ", s->from, s->newest,
+			   s->previous);
+	w->last_start_at[job] = world_now(w);
+	if (w->healed && ++w->launches_since_change[job] > LAUNCHES_MAX)
+		world_fail(w, "invariant 6: %s was launched %d times with nothing changed", s->job, w->launches_since_change[job]);
+}
+
+/* Savepoints are for nobody but Weir to dispose of. */
+static void check_newest(struct world *w, int job)
+{
+	char path[512];
+	int64_t value;
+	AUTOFREE char *key = mem_printf("default/%s", job_names[job]);
+	if (!w->lost_state && sim_newest(w->sim, key, path) && str_starts(path, "file:/s/") && !sim_storage_get(w->sim, path, &value))
+		world_fail(w, "invariant 3: the newest state of %s was disposed of: %s", job_names[job], path);
+}
+
+void check_step(struct world *w)
+{
+	for (int job = 0; job < JOBS; job++)
+		check_newest(w, job);
+	if (sim_violations(w->sim) > 0)
+		world_fail(w, "invariant 1: processes of two launches of one job at once");
+	size_t count = sim_start_count(w->sim);
+	while (w->starts_seen < count && !w->failed) {
+		struct sim_start s = sim_start_at(w->sim, w->starts_seen++);
+		check_start(w, &s);
+	}
+}
+
+/* ---- before every call ---- */
+
+static bool in_git(const struct world *w, const struct member *m, int job)
+{
+	const struct commit *c = m->seen_commit < 0 ? NULL : &w->commits[m->seen_commit];
+	return c == NULL || c->empty || c->bad || c->present[job];
+}
+
+static void check_delete(struct world *w, const struct member *m, const struct http_request *r)
+{
+	static const char *const ours[] = { "/deployments/", "/configmaps/", "/services/", "/pods/", "/flinkdeployments/", "/ingresses/" };
+	bool known = false;
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		known |= strstr(r->path, ours[i]) != NULL;
+	if (!known || strstr(r->path, "bystander") != NULL || strstr(r->path, "weir-ledger") != NULL ||
+	    strstr(r->path, "weir-inventory") != NULL)
+		world_fail(w, "invariant 7: %s %s", r->method, r->path);
+	const char *resource = strstr(r->path, "/flinkdeployments/");
+	for (int job = 0; resource != NULL && job < JOBS; job++)
+		if (str_starts(resource + strlen("/flinkdeployments/"), job_names[job]) && in_git(w, m, job))
+			world_fail(w, "invariant 7: %s %s, which git holds", r->method, r->path);
+}
+
+/* Content that preflight must refuse is never applied; the API server would show it as what should run. */
+static void check_apply(struct world *w, const struct http_request *r)
+{
+	if (strstr(r->path, "/flinkdeployments/") == NULL || !str_eq(r->content_type, "application/apply-patch+yaml") ||
+	    strstr(r->path, "dryRun") != NULL || r->body == NULL)
+		return;
+	static const char *const marks[] = { "does-not-exist", "missing.jar", "refuse-me" };
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+		if (strstr(r->body, marks[i]) != NULL && strstr(r->body, "weir.dev/preflight") == NULL && !w->edited_off)
+			world_fail(w, "invariant 4: content that preflight must refuse was applied (%s)", marks[i]);
+}
+
+void check_request(struct world *w, const struct tap *tap, const struct http_request *r)
+{
+	if (strcmp(r->method, "DELETE") == 0)
+		check_delete(w, &w->members[tap->member], r);
+	else if (strcmp(r->method, "PATCH") == 0)
+		check_apply(w, r);
+}
+
+/* ---- at the end ---- */
+
+static struct doc *object(struct world *w, const char *resource, const char *name)
+{
+	AUTOFREE char *json = sim_object_json(w->sim, resource, "default", name);
+	return json == NULL ? NULL : doc_parse_json(json, strlen(json), name, NULL, NULL);
+}
+
+struct judged {
+	struct world *w;
+	int job;
+	const struct step_fields *git; /* what the newest commit says; NULL: nothing of it */
+	const struct node *resource, *inventory;
+	struct ledger ledger;
+	char *why;
+};
+
+static bool not_yet(const struct judged *j, const char *what)
+{
+	(void)snprintf(j->why, 400, "%s: %s (ledger: op %lld, stuck '%s'; inventory: %.200s)", job_names[j->job], what,
+		       (long long)j->ledger.op.kind, j->ledger.stuck, node_text_or(node_find(j->inventory, "data/inventory.json"), ""));
+	return false;
+}
+
+static const char *sync_state(const struct judged *j)
+{
+	static char state[40];
+	const char *text = node_text_or(node_find(j->inventory, "data/inventory.json"), "");
+	AUTODOC *doc = doc_parse_json(text, strlen(text), "inventory", NULL, NULL);
+	(void)snprintf(state, sizeof state, "%s", doc == NULL ? "" : node_text_or(node_find(doc_root(doc), "state"), ""));
+	return state;
+}
+
+static size_t pods_of(struct world *w, const char *job)
+{
+	size_t n = 0;
+	AUTODOC *list = NULL;
+	struct kube *kube = kube_new(sim_http(w->sim));
+	static const struct kube_resource pods = { .api_version = "v1", .kind = "Pod", .plural = "pods", .namespaced = true };
+	AUTOFREE char *selector = mem_printf("app=%s,component in (jobmanager,taskmanager)", job);
+	if (kube_list(kube, &pods, "default", selector, &list, NULL, NULL))
+		n = node_count(node_get(doc_root(list), "items"));
+	kube_free(kube);
+	return n;
+}
+
+static bool nothing_runs(const struct judged *j)
+{
+	AUTODOC *deployment = object(j->w, "apps/deployments", job_names[j->job]);
+	return deployment == NULL && pods_of(j->w, job_names[j->job]) == 0;
+}
+
+/* Does the ledger say what a person must do? */
+static bool asks_a_person(const struct judged *j)
+{
+	static const char *const words[] = { "StateChoiceRequired",
+					     "AdoptionRequired",
+					     "ForeignController",
+					     "the job cannot be stopped with its state",
+					     "the job ended before its JobManager",
+					     "the job failed",
+					     "the job did not run",
+					     "the job restarted",
+					     "JobManager pod",
+					     "the JobManager restarted" };
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(j->ledger.stuck, words[i]) != NULL)
+			return true;
+	return strstr(j->ledger.stuck, "checkpoints failed") != NULL || strstr(j->ledger.stuck, "weir.dev/restore-from") != NULL;
+}
+
+static bool absent_settled(const struct judged *j)
+{
+	if (j->git != NULL)
+		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 || not_yet(j, "it is not there");
+	return nothing_runs(j) || not_yet(j, "the resource is gone, its cluster is not");
+}
+
+static bool running_settled(const struct judged *j, const char *digest)
+{
+	struct ledger *l = (struct ledger *)&j->ledger;
+	const struct ledger_launch *live = ledger_live(l);
+	const struct ledger_launch *stable = ledger_stable(l);
+	bool quarantined = ledger_quarantined(l, digest) != NULL;
+	struct sim_job job;
+	if (live == NULL)
+		return (quarantined && stable == NULL) || not_yet(j, "no launch is live");
+	if (strcmp(live->digest, digest) != 0 && !(quarantined && stable != NULL && strcmp(live->digest, stable->digest) == 0) &&
+	    node_find_text(j->resource, "status/error") == NULL)
+		return not_yet(j, "another version runs");
+	if (!sim_job(j->w->sim, "default", job_names[j->job], &job))
+		return not_yet(j, "no job runs");
+	return strcmp(job.state, "RUNNING") == 0 || strcmp(job.state, "FINISHED") == 0 ||
+	       (strcmp(job.state, "FAILED") == 0 && str_eq(node_find_text(j->resource, "status/jobStatus/state"), "FAILED")) ||
+	       not_yet(j, job.state);
+}
+
+static bool resource_settled(const struct judged *j, bool tree_ok)
+{
+	char digest[65];
+	if (node_find(j->resource, "metadata/deletionTimestamp") != NULL)
+		return not_yet(j, "its deletion has not come to its end");
+	if (tree_ok && j->git == NULL)
+		return strcmp(sync_state(j), "Held") == 0 || strcmp(sync_state(j), "Failed") == 0 || not_yet(j, "it should be gone");
+	if (tree_ok && strcmp(sync_state(j), "Pending") == 0)
+		return not_yet(j, "the sync is pending");
+	if (asks_a_person(j) || (j->w->lost_state && j->ledger.op.kind == OP_NONE))
+		return true; /* no program brings back what the storage lost */
+	if (node_get(node_find(j->resource, "metadata/annotations"), "weir.dev/sync") == NULL)
+		return true; /* a person's own: not for Weir to touch */
+	if (j->ledger.op.kind != OP_NONE)
+		return not_yet(j, "an operation is open");
+	if (j->ledger.stuck[0] != '\0') /* what the JobManager's pod says is for a person to see, too */
+		return str_eq(node_find_text(j->resource, "status/jobManagerDeploymentStatus"), "ERROR") || not_yet(j, "it waits");
+	spec_digest(node_get(j->resource, "spec"), NULL, digest);
+	if (str_eq(node_find_text(j->resource, "spec/job/state"), "suspended"))
+		return nothing_runs(j) || not_yet(j, "it should be suspended");
+	return running_settled(j, digest);
+}
+
+enum looked { SETTLED, UNSETTLED, WAITS };
+
+static enum looked job_look(struct world *w, int job, char why[400])
+{
+	const struct commit *c = w->commit_count == 0 ? NULL : &w->commits[w->commit_count - 1];
+	AUTOFREE char *ledger_name = mem_printf("weir-ledger-%s", job_names[job]);
+	AUTODOC *resource = object(w, "flink.apache.org/flinkdeployments", job_names[job]);
+	AUTODOC *ledger = object(w, "configmaps", ledger_name);
+	AUTODOC *inventory = object(w, "configmaps", "weir-inventory-main");
+	struct judged j = { .w = w, .job = job, .why = why };
+	bool tree_ok = c != NULL && !c->empty && !c->bad;
+	if (tree_ok && c->present[job])
+		j.git = &c->job[job];
+	j.resource = resource == NULL ? NULL : doc_root(resource);
+	j.inventory = inventory == NULL ? NULL : doc_root(inventory);
+	const struct node *text = ledger == NULL ? NULL : node_find(doc_root(ledger), "data/ledger.json");
+	ledger_init(&j.ledger);
+	if (text != NULL && !ledger_read(&j.ledger, node_text(text), node_len(text), NULL)) {
+		(void)not_yet(&j, "the ledger cannot be read");
+		return UNSETTLED;
+	}
+	bool ok = j.resource == NULL ? !tree_ok || absent_settled(&j) : resource_settled(&j, tree_ok);
+	bool waits = j.resource != NULL && (j.ledger.stuck[0] != '\0' || w->lost_state);
+	ledger_free(&j.ledger);
+	return !ok ? UNSETTLED : waits ? WAITS : SETTLED;
+}
+
+bool check_waits(struct world *w, int job)
+{
+	char why[400];
+	return job_look(w, job, why) == WAITS;
+}
+
+bool check_settled(struct world *w, char why[400])
+{
+	for (int job = 0; job < JOBS; job++)
+		if (job_look(w, job, why) == UNSETTLED)
+			return false;
+	return true;
+}
