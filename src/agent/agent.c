@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -160,6 +161,7 @@ static struct serve *start_serving(struct agent *agent, struct health *health, s
 
 bool agent_run(struct agent *agent, struct error *err)
 {
+	(void)mallopt(M_ARENA_MAX, 2); /* an arena for each thread would hold megabytes, mostly free */
 	sigset_t set;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);

@@ -119,16 +119,32 @@ static struct node *ledger_map(struct doc *doc, const struct node *object)
 	return kept;
 }
 
-enum { CACHED_APPLICATIONS, CACHED_SESSION_JOBS, CACHED_SNAPSHOTS, CACHED_DEPLOYMENTS, CACHED_PODS, CACHED_HA, CACHED_LEDGERS, CACHED_KINDS };
+enum {
+	CACHED_APPLICATIONS,
+	CACHED_SESSION_JOBS,
+	CACHED_SNAPSHOTS,
+	CACHED_DEPLOYMENTS,
+	CACHED_PODS,
+	CACHED_HA,
+	CACHED_LEDGERS,
+	CACHED_KINDS
+};
 
 static const struct kube_cache_kind kinds[CACHED_KINDS] = {
 	[CACHED_APPLICATIONS] = { .resource = &KIND_FLINKDEPLOYMENT, .names = "", .project = flink_resource },
 	[CACHED_SESSION_JOBS] = { .resource = &KIND_FLINKSESSIONJOB, .names = "", .project = flink_resource },
 	[CACHED_SNAPSHOTS] = { .resource = &KIND_FLINKSTATESNAPSHOT, .names = "", .project = flink_resource },
-	[CACHED_DEPLOYMENTS] = { .resource = &KIND_DEPLOYMENT, .selector = OBSERVE_COMPONENTS, .index = "app", .names = "", .project = deployment },
+	[CACHED_DEPLOYMENTS] = { .resource = &KIND_DEPLOYMENT,
+				 .selector = OBSERVE_COMPONENTS,
+				 .index = "app",
+				 .names = "",
+				 .project = deployment },
 	[CACHED_PODS] = { .resource = &KIND_POD, .selector = OBSERVE_COMPONENTS, .index = "app", .project = pod },
 	[CACHED_HA] = { .resource = &KIND_CONFIGMAP, .selector = OBSERVE_HA, .index = "app", .project = ha_map },
-	[CACHED_LEDGERS] = { .resource = &KIND_CONFIGMAP, .selector = LEDGER_STORE_SELECTOR, .names = LEDGER_STORE_PREFIX, .project = ledger_map },
+	[CACHED_LEDGERS] = { .resource = &KIND_CONFIGMAP,
+			     .selector = LEDGER_STORE_SELECTOR,
+			     .names = LEDGER_STORE_PREFIX,
+			     .project = ledger_map },
 };
 
 struct kube_cache *cached_new(struct agent *agent)

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 /* One table for each struct: the fields of weir.yaml. */
-enum option_type { O_TEXT, O_BOOL, O_DURATION, O_INT, O_REF, O_SOURCES, O_SYNCS, O_STATE_STORES, O_MANAGE, O_NAMESPACES };
+enum option_type { O_TEXT, O_BOOL, O_DURATION, O_INT, O_REF, O_SOURCES, O_SYNCS, O_STATE_STORES, O_JARS, O_TEXTS, O_MANAGE, O_NAMESPACES };
 
 struct option {
 	const char *name;
@@ -64,10 +64,20 @@ static const struct option state_store_options[] = {
 	{ "caFile", O_TEXT, offsetof(struct state_store_config, ca_file), false },
 	{ NULL, O_TEXT, 0, false },
 };
+static const struct option jar_options[] = {
+	{ "schemes", O_TEXT, offsetof(struct jar_config, schemes), false },
+	{ "hosts", O_TEXTS, offsetof(struct jar_config, hosts), false },
+	{ "privateHosts", O_TEXTS, offsetof(struct jar_config, private_hosts), false },
+	{ "fileRoot", O_TEXT, offsetof(struct jar_config, file_root), false },
+	{ "caFile", O_TEXT, offsetof(struct jar_config, ca_file), false },
+	{ "maxBytes", O_INT, offsetof(struct jar_config, max_bytes), false },
+	{ NULL, O_TEXT, 0, false },
+};
 static const struct option agent_options[] = {
 	{ "sources", O_SOURCES, 0, false },
 	{ "syncs", O_SYNCS, 0, false },
 	{ "stateStores", O_STATE_STORES, 0, false },
+	{ "jars", O_JARS, 0, false },
 	{ "namespace", O_TEXT, offsetof(struct agent_config, ns), false },
 	{ "cacheDir", O_TEXT, offsetof(struct agent_config, cache_dir), false },
 	{ "listen", O_TEXT, offsetof(struct agent_config, listen), false },
@@ -89,10 +99,16 @@ static void free_texts(void *from, const struct option *o)
 {
 	for (; o->name != NULL; o++) {
 		char *text;
-		if (o->type != O_TEXT)
-			continue;
-		memcpy(&text, (char *)from + o->offset, sizeof text);
-		free(text);
+		char **texts;
+		if (o->type == O_TEXT) {
+			memcpy(&text, (char *)from + o->offset, sizeof text);
+			free(text);
+		} else if (o->type == O_TEXTS) {
+			memcpy(&texts, (char *)from + o->offset, sizeof texts);
+			for (size_t i = 0; texts != NULL && texts[i] != NULL; i++)
+				free(texts[i]);
+			free(texts);
+		}
 	}
 }
 
@@ -110,6 +126,7 @@ void agent_config_free(struct agent_config *config)
 	for (size_t i = 0; i < config->watch_namespace_count; i++)
 		free(config->watch_namespaces[i]);
 	free(config->watch_namespaces);
+	free_texts(&config->jars, jar_options);
 	free(config->sources);
 	free(config->syncs);
 	free_texts(config, agent_options);
@@ -225,6 +242,23 @@ static bool read_namespaces(const struct place *at, const struct node *list, con
 	return true;
 }
 
+static bool read_texts(const struct place *at, const struct node *list, char *field, const char *path)
+{
+	char **texts;
+	memcpy(&texts, field, sizeof texts);
+	if (!node_is(list, NODE_LIST) || texts != NULL)
+		return wrong(at, list, path, "a list of texts");
+	texts = mem_array(node_count(list) + 1, sizeof *texts);
+	memcpy(field, &texts, sizeof texts);
+	for (size_t i = 0; i < node_count(list); i++) {
+		const char *text = node_text(node_at(list, i));
+		if (text == NULL || *text == '\0')
+			return wrong(at, node_at(list, i), path, "a list of texts");
+		texts[i] = mem_strdup(text);
+	}
+	return true;
+}
+
 static bool read_option(const struct place *at, const struct node *n, void *to, const struct option *o, const char *path)
 {
 	char *field = (char *)to + o->offset;
@@ -262,6 +296,10 @@ static bool read_option(const struct place *at, const struct node *n, void *to, 
 	case O_SYNCS:
 	case O_STATE_STORES:
 		return read_list(at, n, o->type, path);
+	case O_JARS:
+		return read_options(at, n, &at->config->jars, jar_options, path);
+	case O_TEXTS:
+		return read_texts(at, n, field, path);
 	case O_NAMESPACES:
 		return read_namespaces(at, n, path);
 	case O_MANAGE:

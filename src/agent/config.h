@@ -24,7 +24,15 @@ struct sync_config {
 	int64_t interval_ms; /* a pass is made at least so often, which puts drift right; 0: the default */
 };
 
+/* jars: where the jars of session jobs may come from (flink/artifact.h says what each means). */
+struct jar_config {
+	char *schemes, *ca_file, *file_root; /* NULL where absent */
+	char **hosts, **private_hosts;       /* ended by NULL; NULL where absent */
+	int64_t max_bytes;
+};
+
 struct agent_config {
+	struct jar_config jars;
 	struct source_config *sources;
 	size_t source_count;
 	struct sync_config *syncs;

@@ -10,8 +10,8 @@
 #include "flink/objects.h"
 #include "flink/rest.h"
 #include "http/http_curl.h"
-#include "store/store.h"
 #include "http/http_tap.h"
+#include "store/store.h"
 #include "sync/kinds.h"
 
 #define OPERATOR "kubernetes.operator."

@@ -12,7 +12,7 @@ struct item {
 	char *key;
 	int64_t due_ms; /* INT64_MAX: not wanted */
 	uint64_t order; /* of those due at the same time, the one that was added first goes first */
-	size_t place;   /* in the heap, from 1; 0: not in it */
+	size_t place;	/* in the heap, from 1; 0: not in it */
 	unsigned failures;
 	bool taken;
 	UT_hash_handle hh;

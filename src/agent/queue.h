@@ -21,9 +21,9 @@ void queue_add(struct queue *q, const char *key, int64_t due_ms);
 char *queue_take(struct queue *q, int64_t now_ms, int64_t *next_ms, unsigned *failures);
 /* The worker is done with the key and wants it again at `due_ms` (INT64_MAX: not, and its failures are forgotten). */
 void queue_done(struct queue *q, const char *key, int64_t due_ms, unsigned failures);
-/* Waits until something was added, a key was given back, queue_wake was called, or wait_ms passed. */
+/* Waits until a key is due by the machine's monotonic clock (also one that came due before), queue_wake was called, or wait_ms passed. */
 void queue_wait(struct queue *q, int64_t wait_ms);
-void queue_wake(struct queue *q);
+void queue_wake(struct queue *q); /* for good: nobody waits any more */
 int64_t queue_length(struct queue *q);
 
 #endif

@@ -2,29 +2,57 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/agent.h"
 #include "base/mem.h"
+#include "flink/artifact.h"
 #include "flink/config.h"
 #include "flink/rest.h"
+#include "store/store.h"
 
 enum { SUBMIT_TIMEOUT_MS = 60000 };
 
-/* An archive without entries: what is run then are classes that the image brings. */
-static bool empty_jar(char path[64], struct error *err)
+/* The stateStores that are object stores serve jars, too. */
+static size_t object_stores(const struct agent_config *config, struct flink_artifact_s3 *out)
 {
-	static const char end_of_directory[22] = "PK\005\006";
-	(void)snprintf(path, 64, "/tmp/weir-empty-XXXXXX");
-	int fd = mkstemp(path);
-	bool ok = fd >= 0 && write(fd, end_of_directory, sizeof end_of_directory) == (ssize_t)sizeof end_of_directory;
-	if (fd >= 0)
-		(void)close(fd);
-	return ok || error_set(err, ERROR_TRANSIENT, "%s: cannot be written", path);
+	size_t n = 0;
+	for (size_t i = 0; i < config->state_store_count; i++) {
+		const struct state_store_config *store = &config->state_stores[i];
+		if (str_starts(store->prefix, "s3"))
+			out[n++] = (struct flink_artifact_s3){ .prefix = store->prefix,
+							       .endpoint = store->endpoint,
+							       .region = store->region,
+							       .path_style = store->path_style,
+							       .access_key_file = store->access_key_file,
+							       .secret_key_file = store->secret_key_file,
+							       .session_token_file = store->session_token_file };
+	}
+	return n;
+}
+
+/* The jar as a file: one from the outside, or an empty one for classes that the image brings. */
+static bool fetch(const struct agent *agent, const struct job_view *view, const char *uri, struct flink_artifact *out, struct error *err)
+{
+	const struct agent_config *config = agent->config;
+	AUTOFREE struct flink_artifact_s3 *stores = mem_array(config->state_store_count + 1, sizeof *stores);
+	AUTOFREE char *cache = mem_printf("%s/jars", config->cache_dir == NULL ? "/tmp/weir" : config->cache_dir);
+	struct flink_artifact_options options = { .cache_dir = cache,
+						  .max_bytes = config->jars.max_bytes,
+						  .schemes = config->jars.schemes,
+						  .hosts = (const char *const *)config->jars.hosts,
+						  .private_hosts = (const char *const *)config->jars.private_hosts,
+						  .ca_file = config->jars.ca_file,
+						  .file_root = config->jars.file_root,
+						  .s3 = stores,
+						  .s3_count = object_stores(config, stores) };
+	if (uri == NULL || *uri == '\0' || str_starts(uri, "local:"))
+		return flink_artifact_empty(&options, out, err);
+	return flink_artifact_fetch(&options, uri, decide_annotation(view->resource, FLINK_JAR_DIGEST_ANNOTATION), out, err);
 }
 
 /* What the job's configuration adds to its cluster's, as Flink takes it with the submission. */
-static bool job_configuration(struct doc *doc, const struct flink_launch *launch, struct node **out, struct error *err)
+static bool job_configuration(struct doc *doc, const struct flink_launch *launch, const struct flink_version *version, struct node **out,
+			      struct error *err)
 {
 	struct node *all = NULL;
 	if (!flink_config_user(doc, launch, &all, err))
@@ -42,6 +70,7 @@ static bool job_configuration(struct doc *doc, const struct flink_launch *launch
 		if (!str_starts(key, "kubernetes.operator.") && !str_starts(key, "job.autoscaler."))
 			node_set(doc, *out, key, node_copy(doc, node_value_at(all, i)));
 	}
+	flink_config_settle(doc, *out, version);
 	return true;
 }
 
@@ -52,7 +81,7 @@ static bool run(const struct http *http, const char *jar, const struct job_view 
 	struct node *configuration = NULL;
 	struct flink_launch launch = { .spec = spec, .name = view->name, .ns = view->ns };
 	const struct flink_version *version = flink_launch_version(&launch, err);
-	if (version == NULL || !job_configuration(doc, &launch, &configuration, err))
+	if (version == NULL || !job_configuration(doc, &launch, version, &configuration, err))
 		return false;
 	const struct node *job = node_get(spec, "job");
 	struct flink_jar_run request = { .version = version,
@@ -76,18 +105,9 @@ static bool upload_and_run(const struct http *http, const char *file, const char
 	if (!flink_jar_upload(http, file, name, jar, err))
 		return false;
 	struct error why = ERROR_INIT;
-	bool ok = run(http, jar, view, l, spec, &why) || strstr(why.message, "DuplicateJobSubmission") != NULL; /* an earlier try arrived */
+	bool ok = run(http, jar, view, l, spec, &why) || why.kind == ERROR_CONFLICT; /* an earlier try arrived */
 	(void)flink_jar_delete(http, jar, NULL); /* one that stays costs space until the JobManager restarts, no more */
 	return ok || error_set(err, why.kind, "%s", why.message);
-}
-
-/* The jar as a file of this machine, borrowed from the URI. */
-static const char *local_file(const char *uri, struct error *err)
-{
-	if (str_starts(uri, "file:"))
-		return uri + strlen("file:") + (str_starts(uri, "file:///") ? 2 : 0);
-	(void)error_set(err, ERROR_UNSUPPORTED, "%s: expected a local:// or file:// address", uri);
-	return NULL;
 }
 
 bool submit_job(struct agent *agent, struct job_view *view, const struct ledger *ledger, struct error *err)
@@ -100,16 +120,11 @@ bool submit_job(struct agent *agent, struct job_view *view, const struct ledger 
 		return false;
 	const struct node *spec = subject_effective(view, doc_root(own));
 	const char *uri = node_find_text(spec, "job/jarURI");
-	char empty[64] = "";
-	bool image = uri == NULL || *uri == '\0' || str_starts(uri, "local:");
-	const char *file = image ? empty : local_file(uri, err);
-	if (file == NULL || (image && !empty_jar(empty, err)))
+	AUTOARTIFACT jar = { 0 };
+	if (!fetch(agent, view, uri, &jar, err))
 		return error_wrap(err, "spec.job.jarURI");
 	struct http *http = NULL;
-	bool ok = job_rest_open(agent, view, &http, err) &&
-		  upload_and_run(http, file, image ? "image.jar" : uri, view, l, spec, err);
+	bool ok = job_rest_open(agent, view, &http, err) && upload_and_run(http, jar.path, uri == NULL ? "job.jar" : uri, view, l, spec, err);
 	job_rest_close(agent, http);
-	if (empty[0] != '\0')
-		(void)unlink(empty);
 	return ok;
 }

@@ -34,8 +34,8 @@ struct table {
 	struct entry *entries;
 	struct group *groups;
 	bool listed;
-	int64_t heard_ms;    /* when the server last said something */
-	int64_t broken_ms;   /* since when the watch fails, -1 while it does not */
+	int64_t heard_ms;  /* when the server last said something */
+	int64_t broken_ms; /* since when the watch fails, -1 while it does not */
 };
 
 struct kube_cache {
@@ -101,7 +101,7 @@ void kube_cache_free(struct kube_cache *cache)
 	for (size_t i = 0; i < cache->count; i++) {
 		struct table *t = &cache->tables[i];
 		struct entry *entry, *next;
-		HASH_ITER(hh, t->entries, entry, next)
+		HASH_ITER (hh, t->entries, entry, next)
 			drop(t, entry);
 		kube_watch_free(t->watch);
 		pthread_mutex_destroy(&t->lock);
@@ -309,7 +309,8 @@ enum cache_answer kube_cache_find(struct kube_cache *cache, const struct kube_re
 		AUTOFREE char *key = mem_printf("%s/%s", ns == NULL ? "" : ns, name);
 		AUTOBUF text = BUF_INIT;
 		enum cache_answer answer = find_in(cache, t, key, &text);
-		if (answer == CACHE_FOUND && out != NULL && (*out = doc_parse_json(text.data, text.len, "cache", &kube_doc_limits, NULL)) == NULL)
+		if (answer == CACHE_FOUND && out != NULL &&
+		    (*out = doc_parse_json(text.data, text.len, "cache", &kube_doc_limits, NULL)) == NULL)
 			answer = CACHE_ASK;
 		return answer;
 	}

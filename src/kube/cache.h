@@ -20,8 +20,9 @@ struct kube_cache;
 struct kube_cache_kind {
 	const struct kube_resource *resource;
 	const char *selector; /* of the objects that are kept; NULL: all */
-	const char *index;    /* a label: the reader lists by "INDEX=VALUE" or "INDEX=VALUE,SELECTOR" in one namespace; NULL: not by the cache */
-	const char *names;    /* the reader knows that an object of a name that begins so exists, and that it does not; NULL: of none */
+	const char
+		*index; /* a label: the reader lists by "INDEX=VALUE" or "INDEX=VALUE,SELECTOR" in one namespace; NULL: not by the cache */
+	const char *names; /* the reader knows that an object of a name that begins so exists, and that it does not; NULL: of none */
 	/* What is kept of an object, made in doc. It must have metadata with what the object has of namespace and name. NULL: the whole. */
 	struct node *(*project)(struct doc *doc, const struct node *object);
 };

@@ -70,6 +70,8 @@ void snapshot_step(struct turn *t); /* after everything else was decided: takes 
 bool snapshot_holds_stop(struct turn *t);
 /* A snapshot was made: it becomes a record. */
 struct ledger_record *snapshot_note(struct turn *t, enum snapshot_kind kind, const char *path, const char *type, const char *format);
+/* Was that savepoint made by a stop, and not of a job that ran on? */
+bool snapshot_of_stop(const struct ledger *l, const char *path);
 /* snapshot_cleanup.c: one step of disposing of what is old. */
 void cleanup_step(struct turn *t);
 void cleanup_records(struct turn *t); /* what is only to be forgotten, or only a resource */

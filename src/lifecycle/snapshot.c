@@ -35,6 +35,14 @@ struct ledger_record *snapshot_note(struct turn *t, enum snapshot_kind kind, con
 	return r;
 }
 
+bool snapshot_of_stop(const struct ledger *l, const char *path)
+{
+	for (int64_t i = 0; i < l->record_count; i++)
+		if (*path != '\0' && strcmp(l->records[i].path, path) == 0)
+			return strcmp(l->records[i].type, "UPGRADE") == 0;
+	return false;
+}
+
 static void soon(struct turn *t, int64_t ms)
 {
 	if (ms < t->out->next_ms)

@@ -140,8 +140,9 @@ static void stop_choose(struct turn *t, const char *reason)
 	if (s->rest == SEEN_PRESENT && checkpoints_known && job_state_terminal(s->job)) {
 		if (s->job == JOB_FINISHED && told != NULL && strcmp(told, s->savepoint_path) != 0) {
 			/* Flink discards the checkpoints of a job that came to its end */
-			l->next = (struct ledger_restore){ .kind = s->savepoint_path[0] == '\0' ? RESTORE_UNDECIDED : RESTORE_PATH };
-			LEDGER_SET(l->next.path, s->savepoint_path);
+			bool stopped = snapshot_of_stop(l, s->savepoint_path); /* any other is of the middle of its run */
+			l->next = (struct ledger_restore){ .kind = stopped ? RESTORE_PATH : RESTORE_UNDECIDED };
+			LEDGER_SET(l->next.path, stopped ? s->savepoint_path : "");
 			l->had_checkpoint = 1;
 		} else if (told != NULL) {
 			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), told);
@@ -165,7 +166,8 @@ static void stop_choose(struct turn *t, const char *reason)
 	bool other_version = mode_changes_version(t, live);
 	bool metadata_serve = s->ha_checkpoint && !other_version; /* another Flink does not read them */
 	bool last_state = t->mode == MODE_LAST_STATE && !delete && !other_version;
-	if (cancellable && (delete ? !can_savepoint : !metadata_serve && (last_state || !running || !can_savepoint))) {
+	bool has_own = t->in->config->checkpointing; /* else what it told is a savepoint, however long ago */
+	if (cancellable && (delete ? !can_savepoint : !metadata_serve && ((last_state && has_own) || !running || !can_savepoint))) {
 		cancel_begin(t, reason);
 		return;
 	}
@@ -312,6 +314,22 @@ static void stop_of_terminal(struct turn *t)
 	}
 }
 
+/* The JobManager was restarted after the job had ended, and knows neither: with HA it would list a job that had not. */
+static void stop_forgotten(struct turn *t)
+{
+	const struct observation *s = t->in->seen;
+	if (s->found_path[0] != '\0' && t->in->config->ha) {
+		stop_done(t, s->found_path);
+		return;
+	}
+	char reason[24];
+	LEDGER_SET(reason, t->ledger->op.reason);
+	decision_reason(t->out, "the job ended during the stop, and its savepoint cannot be told: a person decides");
+	t->ledger->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+	t->ledger->had_checkpoint = 1;
+	remove_begin(t, reason, s->ha_checkpoint);
+}
+
 void stop_continue(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
@@ -384,6 +402,10 @@ void stop_continue(struct turn *t)
 			  t->ledger->newest.path); /* it stopped with that savepoint; the JobManager was restarted since and knows no job */
 		return;
 	}
+	if (s->savepoint == SAVEPOINT_NO_SUCH_TRIGGER && s->job == JOB_NONE && s->rest == SEEN_PRESENT && age > 60000) {
+		stop_forgotten(t);
+		return;
+	}
 	wait_for(t, s->savepoint == SAVEPOINT_IN_PROGRESS ? "the savepoint is in progress"
 							  : "waiting for the JobManager to answer about the savepoint");
 }
@@ -413,6 +435,8 @@ static void remove_look(struct turn *t)
 	const char *told = told_checkpoint(t);
 	bool on_purpose = (l->next.kind == RESTORE_EMPTY && t->mode == MODE_STATELESS && t->mode_given) || l->rewind[0] != '\0' ||
 			  redeploy_path(t) != NULL;
+	if (t->in->config->checkpointing && s->job == JOB_RUNNING)
+		l->had_checkpoint = 1; /* it may complete one before its pods are gone */
 	if (live == NULL || on_purpose || l->next.kind == RESTORE_UNDECIDED || !t->in->config->checkpointing)
 		return;
 	bool none = l->next.kind == RESTORE_EMPTY ||

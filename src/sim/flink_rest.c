@@ -257,6 +257,8 @@ static void job_config(struct call *call, const struct process *p)
 	call_answer(call, 200, n);
 }
 
+static const char only_vertex_id[] = "cbc357ccb763df2852fee8c4fc7d55f2";
+
 /* Every job here is one vertex; a job's details count its tasks there, in upper case. */
 static struct node *only_vertex(struct doc *doc, const struct job *j, const struct node *tasks)
 {
@@ -268,7 +270,7 @@ static struct node *only_vertex(struct doc *doc, const struct job *j, const stru
 		if (strcmp(state, "TOTAL") != 0)
 			node_set_int(doc, counts, state, node_integer(node_value_at(tasks, i), 0));
 	}
-	node_set_text(doc, vertex, "id", "cbc357ccb763df2852fee8c4fc7d55f2");
+	node_set_text(doc, vertex, "id", only_vertex_id);
 	node_set_text(doc, vertex, "name", "Source: numbers -> count");
 	node_set_int(doc, vertex, "maxParallelism", 128);
 	node_set_int(doc, vertex, "parallelism", node_integer(node_get(tasks, "total"), 1));
@@ -314,6 +316,33 @@ static void checkpoint_details(struct call *call, const struct job *j, int64_t i
 			      (long long)id);
 }
 
+/* The bounds of the only vertex; the adaptive scheduler alone takes others. The resources follow as for any other parallelism. */
+static void requirements(struct call *call, struct process *p, bool get)
+{
+	AUTODOC *doc = doc_new();
+	struct node *n = node_map(doc), *bounds = node_ensure_map(doc, node_ensure_map(doc, n, only_vertex_id), "parallelism");
+	if (get) {
+		const char *parallelism = conf(p, "parallelism.default", NULL);
+		node_set_int(doc, bounds, "lowerBound", 1);
+		node_set_int(doc, bounds, "upperBound", parallelism ? strtoll(parallelism, NULL, 10) : 1);
+		call_answer(call, 200, n);
+		return;
+	}
+	AUTODOC *body =
+		call->request->body_len > 0 ? doc_parse_json(call->request->body, call->request->body_len, "body", NULL, NULL) : NULL;
+	const struct node *wanted = body ? node_get(node_get(doc_root(body), only_vertex_id), "parallelism") : NULL;
+	int64_t lower = node_integer(node_get(wanted, "lowerBound"), 0), upper = node_integer(node_get(wanted, "upperBound"), 0);
+	if (strcasecmp(node_text_or(node_get(doc_root(p->config), "jobmanager.scheduler"), ""), "adaptive") != 0) {
+		flink_problem(call, 500, "java.lang.UnsupportedOperationException: The selected scheduler does not support changing the parallelism.");
+	} else if (lower < 1 || upper < lower || upper > 128) {
+		flink_problem(call, 400, "Error(s) while validating the job resource requirements");
+	} else {
+		struct node *config = doc_root(p->config);
+		node_set(p->config, config, "parallelism.default", node_printf(p->config, "%lld", (long long)upper));
+		call_text(call, 200, "application/json", "{}");
+	}
+}
+
 static void job_request(struct call *call, struct process *jobmanager, char **s, size_t n)
 {
 	const char *m = call->request->method, *what = n > 2 ? s[2] : "";
@@ -348,6 +377,8 @@ static void job_request(struct call *call, struct process *jobmanager, char **s,
 		checkpoints(call, p);
 	else if (n == 5 && get && strcmp(what, "checkpoints") == 0 && strcmp(s[3], "details") == 0)
 		checkpoint_details(call, p->job, strtoll(s[4], NULL, 10));
+	else if (n == 3 && strcmp(what, "resource-requirements") == 0 && (get || strcmp(m, "PUT") == 0))
+		requirements(call, p, get);
 	else if (n == 3 && get && strcmp(what, "accumulators") == 0)
 		accumulators(call, p->job);
 	else if (n == 3 && get && strcmp(what, "config") == 0)

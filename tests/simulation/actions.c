@@ -140,7 +140,7 @@ static void edit(struct world *w, const struct step *s)
 	AUTOFREE char *path = mem_printf(FLINK "/%s?fieldManager=person&force=true", job_names[s->f.job]);
 	take_choice(w, &s->f);
 	note_version(w, &s->f, false);
-	w->edited_off |= s->f.pre == PREFLIGHT_OFF;
+	w->edited_off |= s->f.pre == PREFLIGHT_OFF || version_refused(&s->f); /* a person may run what preflight would refuse */
 	version_print(&s->f, w->chosen[s->f.job], &text);
 	(void)ask(w, "PATCH", path, "application/apply-patch+yaml", buf_text(&text));
 }

@@ -198,7 +198,8 @@ static bool running_settled(const struct judged *j, const char *digest)
 	bool quarantined = ledger_quarantined(l, digest) != NULL;
 	struct sim_job job;
 	if (live == NULL)
-		return (quarantined && stable == NULL) || not_yet(j, "no launch is live");
+		return (quarantined && stable == NULL) || node_find_text(j->resource, "status/error") != NULL ||
+		       not_yet(j, "no launch is live");
 	if (strcmp(live->digest, digest) != 0 && !(quarantined && stable != NULL && strcmp(live->digest, stable->digest) == 0) &&
 	    node_find_text(j->resource, "status/error") == NULL)
 		return not_yet(j, "another version runs");

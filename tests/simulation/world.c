@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sim/state_store.h"
 #include "sync/kinds.h"
 
 enum { START_MS = 1000, RESTART_MS = 300, TICK_MS = 1000, WATCHFUL_MS = 50, TURNS = 8, TAIL_MS = 9000, SETTLE_MS = 1200000, QUIET_MS = 65000, QUIET_TRIES = 3,
@@ -92,6 +93,7 @@ static void member_open(struct world *w, int i)
 	m->agent.access = FLINK_ACCESS_PROXY;
 	m->agent.random = random_seeded(&m->rng);
 	m->agent.sources = source_port_of(m);
+	m->agent.stores = w->stores;
 	(void)snprintf(m->agent.identity, sizeof m->agent.identity, "agent-%d", w->incarnations);
 	agent_open(&m->agent);
 	world_trace(w, "agent %d starts as %s", i, m->agent.identity);
@@ -252,7 +254,9 @@ static bool set_up(struct world *w)
 	sync->prune = true;
 	w->config.ns = mem_strdup("default");
 	struct error err;
-	if (!sim_load_yaml(w->sim, setting, &err))
+	struct state_store store = sim_state_store(w->sim);
+	if (!state_stores_open(NULL, 0, &w->stores, &err) || !state_stores_add(w->stores, "file:///", &store, &err) ||
+	    !sim_load_yaml(w->sim, setting, &err))
 		world_fail(w, "set-up: %s", err.message);
 	kill_probe = tap_probe;
 	return !w->failed;
@@ -326,6 +330,7 @@ void world_free(struct world *w)
 		member_close(&w->members[i], INT64_MAX);
 	agent_config_free(&w->config);
 	commits_free(w);
+	state_stores_close(w->stores);
 	sim_free(w->sim);
 	w->sim = NULL;
 	kill_probe = NULL;

@@ -56,6 +56,7 @@ struct world {
 	struct coverage *coverage; /* or NULL */
 	bool verbose;
 	struct sim *sim;
+	struct state_stores *stores;
 	struct agent_config config;
 	struct member members[MEMBERS];
 	int incarnations;

@@ -4,7 +4,6 @@
 # limit: 900
 . "$(dirname "$0")/../lib.sh"
 kill_jobmanager() { "$CLUSTER" ctl --dir "$DIR" kill-pod "$NS" "$(main_pod jobmanager)"; }
-stop_asked() { ledger | grep -q '"dir":"file:'; }
 in_progress() { kubectl logs -n "$NS" "$(main_pod jobmanager)" -c flink-main-container 2>/dev/null | grep -qi 'triggering.*savepoint'; }
 job_ended() { kubectl logs -n "$NS" "$(main_pod jobmanager)" -c flink-main-container 2>/dev/null | grep -q 'reached terminal state FINISHED'; }
 restarted() { [ "$(k get pod "$1" -o 'jsonpath={.status.containerStatuses[0].restartCount}' 2>/dev/null)" -ge 1 ] || job_is_new; }
@@ -34,18 +33,18 @@ went_on
 wait_for 60 'stable' stable
 no_overlap
 
+# The agent is away while that happens.
 remember_checkpoint
+agent_stop
+agent_start WEIR_TEST_KILL=stop-with-savepoint:after
 change 'the JobManager is killed when the job has stopped' "ARGS=$(fresh_args)"
-asked=0
-for _ in {1..6000}; do
-	if stop_asked; then kill -STOP "$AGENT"; asked=1; break; fi
-done
-[ "$asked" = 1 ] || fail 'the upgrade begins'
+wait_for 90 'the agent is killed when it has asked for the stop' agent_dead
+wait "$AGENT" || true
 wait_for 60 'the job has ended' job_ended
 pod=$(main_pod jobmanager)
 kill_jobmanager
 wait_for 60 'it is started again' restarted "$pod"
-kill -CONT "$AGENT"
+agent_start
 upgraded 240
 went_on
 wait_for 60 'stable' stable

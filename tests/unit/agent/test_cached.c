@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,8 @@ static bool count_send(void *context, const struct http_request *request, struct
 }
 
 /* Not counted: the server ends each watch after some minutes, and it is opened anew. */
-static struct http_stream *open_watch(void *context, const struct http_request *request, int *status, struct buf *problem, struct error *err)
+static struct http_stream *open_watch(void *context, const struct http_request *request, int *status, struct buf *problem,
+				      struct error *err)
 {
 	struct http *inner = context;
 	return inner->open(inner->context, request, status, problem, err);
@@ -168,7 +170,7 @@ static void test_a_quiet_job_costs_nothing(void **state)
 		step();
 	assert_int_equal(reads, 0);
 	assert_int_equal(writes, 0);
-	assert_in_range(flink, 3, 6); /* it was looked at all the same, with one request each time */
+	assert_in_range(flink, 3, 6);	/* it was looked at all the same, with one request each time */
 	for (int i = 0; i < 620; i++) { /* it has run well for long: less often */
 		step();
 		sim_advance(sim, 1000);

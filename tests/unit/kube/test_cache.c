@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static bool count_send(void *context, const struct http_request *request, struct
 	return down ? error_set(err, ERROR_TRANSIENT, "down") : inner->send(inner->context, request, response, err);
 }
 
-static struct http_stream *count_open(void *context, const struct http_request *request, int *status, struct buf *problem, struct error *err)
+static struct http_stream *count_open(void *context, const struct http_request *request, int *status, struct buf *problem,
+				      struct error *err)
 {
 	requests++;
 	struct http *inner = context;
@@ -142,7 +144,8 @@ static void listed(struct kube *from, const char *selector, const char *expected
 		fail_msg("%s", err.message);
 	const struct node *items = node_get(doc_root(doc), "items");
 	for (size_t i = 0; i < node_count(items); i++)
-		buf_printf(&text, "%s=%s ", node_find_text(node_at(items, i), "metadata/name"), node_find_text(node_at(items, i), "data/kept"));
+		buf_printf(&text, "%s=%s ", node_find_text(node_at(items, i), "metadata/name"),
+			   node_find_text(node_at(items, i), "data/kept"));
 	assert_string_equal(buf_text(&text), expected);
 }
 
@@ -347,7 +350,9 @@ static void test_namespaces(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TEST(test_life),   TEST(test_only_what_it_knows), TEST(test_relist),   TEST(test_another_label),
-					    TEST(test_broken), TEST(test_silent),	      TEST(test_bookmarks), TEST(test_namespaces) };
+	const struct CMUnitTest tests[] = { TEST(test_life),	  TEST(test_only_what_it_knows),
+					    TEST(test_relist),	  TEST(test_another_label),
+					    TEST(test_broken),	  TEST(test_silent),
+					    TEST(test_bookmarks), TEST(test_namespaces) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
