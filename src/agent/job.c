@@ -231,7 +231,7 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 static bool wants_retry(const struct job_view *view, const struct ledger *ledger)
 {
 	const char *retry = decide_annotation(view->resource, "weir.dev/retry");
-	return ledger->quarantine_count > 0 && retry != NULL && strcmp(retry, ledger->spent_retry) != 0;
+	return ledger->quarantine_count > 0 && retry != NULL && !ledger_spent(ledger->spent_retry, retry);
 }
 
 static int64_t take_turn(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct error *err)

@@ -49,6 +49,8 @@ bool observe_config(const struct node *spec, const char *name, const char *ns, s
 		       "RETAIN_ON_CANCELLATION") == 0;
 	const struct flink_version *version = flink_launch_version(&launch, NULL);
 	const char *scheduler = flink_config_get_or(config, "jobmanager.scheduler", "");
+	view->config.no_fallback = !flink_config_bool(config, OPERATOR "job.upgrade.last-state-fallback.enabled", true);
+	view->config.self_deleting = version != NULL && !flink_version_at_least(version, 1, 15);
 	view->config.rescalable = version != NULL && version->resource_requirements && strcasecmp(scheduler, "adaptive") == 0;
 	read_health(config, &view->config);
 	view->config.block_on_unmanaged = flink_config_bool(config, "kubernetes.operator.session.deletion.block-on-unmanaged-jobs", true);

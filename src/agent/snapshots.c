@@ -94,8 +94,8 @@ void snapshot_configure(struct job_view *view, const struct node *spec, const st
 
 /* ---- what is seen ---- */
 
-enum savepoint_seen snapshot_poll_operation(const struct http *http, const char *job, int64_t kind, const char *trigger, char *path, size_t size,
-					    char failure[300])
+enum savepoint_seen snapshot_poll_operation(const struct http *http, const char *job, int64_t kind, const char *trigger, char *path,
+					    size_t size, char failure[300])
 {
 	struct flink_operation operation;
 	struct error err;
@@ -103,7 +103,8 @@ enum savepoint_seen snapshot_poll_operation(const struct http *http, const char 
 	bool checkpoint = kind == SNAPSHOT_CHECKPOINT;
 	if (trigger[0] == '\0')
 		return SAVEPOINT_NO_SUCH_TRIGGER;
-	bool ok = checkpoint ? flink_checkpoint_poll(http, job, trigger, &operation, &err) : flink_savepoint_poll(http, job, trigger, &operation, &err);
+	bool ok = checkpoint ? flink_checkpoint_poll(http, job, trigger, &operation, &err)
+			     : flink_savepoint_poll(http, job, trigger, &operation, &err);
 	if (!ok)
 		return err.kind == ERROR_NOT_FOUND ? SAVEPOINT_NO_SUCH_TRIGGER : SAVEPOINT_UNKNOWN;
 	if (operation.state == FLINK_IN_PROGRESS)

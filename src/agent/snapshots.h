@@ -16,8 +16,8 @@ void snapshot_look(struct kube *kube, const struct job_view *view, const struct 
 bool snapshot_execute(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect, struct error *err);
 
 /* One operation of kind SNAPSHOT_SAVEPOINT or SNAPSHOT_CHECKPOINT. *path is written if it is complete, *failure if it failed. */
-enum savepoint_seen snapshot_poll_operation(const struct http *http, const char *job, int64_t kind, const char *trigger, char *path, size_t size,
-					    char failure[300]);
+enum savepoint_seen snapshot_poll_operation(const struct http *http, const char *job, int64_t kind, const char *trigger, char *path,
+					    size_t size, char failure[300]);
 void snapshot_poll_disposal(const struct http *http, const char *trigger, enum savepoint_seen *seen, bool *gone, char failure[300]);
 /* Does another job of the namespace need that path? `own` is a ledger that does not count (NULL: all count); who gets the ledger's name. */
 enum seen snapshot_needed_elsewhere(struct kube *kube, const char *ns, const char *own, const char *path, char who[120]);

@@ -7,6 +7,8 @@
 #include "base/sha256.h"
 #include "lifecycle/internal.h"
 
+enum { HASTE_MS = 50 };
+
 static const char *const job_state_names[JOB_STATE_COUNT] = {
 	[JOB_NONE] = "",
 	[JOB_INITIALIZING] = "INITIALIZING",
@@ -133,8 +135,8 @@ static void choose_target(struct turn *t)
 {
 	struct ledger *l = t->ledger;
 	const char *retry = decide_annotation(t->in->resource, "weir.dev/retry");
-	if (retry != NULL && strcmp(retry, l->spent_retry) != 0 && ledger_quarantined(l, t->in->digest) != NULL) {
-		LEDGER_SET(l->spent_retry, retry);
+	if (retry != NULL && !ledger_spent(l->spent_retry, retry) && ledger_quarantined(l, t->in->digest) != NULL) {
+		ledger_spend(l->spent_retry, retry);
 		ledger_drop_quarantine(l, t->in->digest);
 		decision_reason(t->out, "weir.dev/retry: %s lifts the quarantine of this content", retry);
 	}
@@ -194,7 +196,7 @@ static void finish_deletion(struct turn *t)
 		wait_for(t, "FlinkSessionJobs still name this session cluster");
 		return;
 	}
-	if (t->subject == SUBJECT_SESSION_JOB ? place_taken(t) : t->in->seen->jm == SEEN_PRESENT) {
+	if (place_taken(t)) {
 		turn_op(t, OP_REMOVE, "delete");
 		return;
 	}
@@ -224,7 +226,7 @@ bool subject_held(const struct node *resource, enum subject subject)
 static bool restart_asked(const struct turn *t)
 {
 	const char *asked = decide_annotation(t->in->resource, "weir.dev/restart");
-	return asked != NULL && strcmp(asked, t->ledger->spent_restart) != 0;
+	return asked != NULL && !ledger_spent(t->ledger->spent_restart, asked);
 }
 
 /* A submission that was refused, with no other version to go back to, is tried again, but not at once. */
@@ -351,4 +353,6 @@ void decide(const struct decide_input *in, struct decision *out)
 	note_change(&t);
 	if (out->ledger_changed || out->effect != EFFECT_NONE || out->ledger.op.kind != OP_NONE)
 		out->next_ms = in->policy->poll_ms;
+	if (out->ledger.op.kind == OP_STOP && in->config->self_deleting)
+		out->next_ms = HASTE_MS; /* the result can be had for a moment only */
 }

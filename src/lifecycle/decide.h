@@ -61,6 +61,8 @@ struct job_config {
 	int64_t checkpoint_interval_ms;
 	bool ha;
 	bool rescalable;      /* its parallelism can be changed while it runs */
+	bool no_fallback;     /* savepoint mode waits for the job to run instead of going on from HA metadata */
+	bool self_deleting;   /* Flink before 1.15: a cluster takes itself down as soon as its job has ended */
 	bool retained;        /* checkpoints stay when the job is cancelled */
 	bool restart_failed;  /* a stable job that failed is started again from its newest state */
 	bool health_check;    /* a stable job that is not healthy is restarted */

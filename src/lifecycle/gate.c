@@ -36,7 +36,7 @@ void gate_decide(const struct gate_input *in, struct gate_output *out)
 {
 	*out = (struct gate_output){ .gate = GATE_APPLY };
 	const struct ledger_quarantine *q = ledger_quarantined(in->ledger, in->digest);
-	bool retried = in->retry != NULL && strcmp(in->retry, in->ledger->spent_retry) != 0;
+	bool retried = in->retry != NULL && !ledger_spent(in->ledger->spent_retry, in->retry);
 	if (q != NULL && !retried) {
 		char text[360];
 		(void)snprintf(text, sizeof text, "quarantined after it failed at commit %.12s: %s", q->commit, q->reason);

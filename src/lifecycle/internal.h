@@ -38,6 +38,8 @@ void launch_continue(struct turn *t); /* op OP_LAUNCH */
 const char *redeploy_path(const struct turn *t);
 /* watch.c: a launch that should be as it is: progress, stability, failure. */
 void watch_launch(struct turn *t);
+/* A JobManager that answers and for a while has not listed a job that once ran: it was restarted after the job had ended. */
+bool job_forgotten(struct turn *t);
 /* rollback.c */
 /*
  * Is it shown, and not merely unseen, that the live launch completed no checkpoint? Then, and only then, the state it started from is still

@@ -68,7 +68,7 @@ const char *redeploy_path(const struct turn *t)
 {
 	const char *nonce = node_find_text(t->spec, "job/savepointRedeployNonce");
 	const char *path = node_find_text(t->spec, "job/initialSavepointPath");
-	bool asked = t->target == TARGET_SPEC && nonce != NULL && strcmp(nonce, t->ledger->spent_redeploy) != 0;
+	bool asked = t->target == TARGET_SPEC && nonce != NULL && !ledger_spent(t->ledger->spent_redeploy, nonce);
 	return asked && t->ledger->launch_count > 0 && path != NULL && *path != '\0' && strlen(path) < LEDGER_PATH ? path : NULL;
 }
 
@@ -220,8 +220,8 @@ void launch_begin(struct turn *t)
 	l->rewind[0] = '\0';
 	l->health = (struct ledger_health){ 0 };
 	if (t->target == TARGET_SPEC) { /* what these asked for is done with this launch */
-		LEDGER_SET(l->spent_redeploy, node_find_text(t->spec, "job/savepointRedeployNonce"));
-		LEDGER_SET(l->spent_restart, decide_annotation(t->in->resource, "weir.dev/restart"));
+		ledger_spend(l->spent_redeploy, node_find_text(t->spec, "job/savepointRedeployNonce"));
+		ledger_spend(l->spent_restart, decide_annotation(t->in->resource, "weir.dev/restart"));
 	}
 	if (restore.kind == RESTORE_PATH)
 		l->had_checkpoint = 1;

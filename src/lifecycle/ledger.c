@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sha256.h"
 
 /* One table for each struct says how it reads and writes. */
 enum field_type { F_TEXT, F_INT, F_HEAP, F_STRUCT };
@@ -237,6 +238,23 @@ bool ledger_equal(const struct ledger *a, const struct ledger *b)
 void ledger_set_text(char *field, size_t size, const char *text)
 {
 	(void)snprintf(field, size, "%s", text == NULL ? "" : text);
+}
+
+void ledger_spend(char field[LEDGER_TOKEN], const char *value)
+{
+	char hex[SHA256_HEX_MAX];
+	if (value != NULL && strlen(value) >= LEDGER_TOKEN) {
+		sha256_hex(value, strlen(value), hex);
+		value = hex;
+	}
+	(void)snprintf(field, LEDGER_TOKEN, "%.*s", LEDGER_TOKEN - 1, value == NULL ? "" : value);
+}
+
+bool ledger_spent(const char field[LEDGER_TOKEN], const char *value)
+{
+	char token[LEDGER_TOKEN];
+	ledger_spend(token, value);
+	return strcmp(token, field) == 0;
 }
 
 void ledger_init(struct ledger *l)

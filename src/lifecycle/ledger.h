@@ -21,6 +21,7 @@ enum {
 	LEDGER_PATH = 512,
 	LEDGER_RECORDS = 32, /* snapshots that are remembered */
 	LEDGER_TEXT_MAX = 256 * 1024,
+	LEDGER_TOKEN = 64,
 };
 
 /* How a launch gets its state. */
@@ -148,13 +149,13 @@ struct ledger {
 	int64_t delete_asked_at; /* when the deletion of the resource was first seen */
 	struct ledger_op op;
 	char spent_choice[160]; /* the weir.dev/restore-from or allow-empty value that was used up */
-	char spent_retry[64];
-	char spent_restart[64];
-	char spent_adopt[64];
+	char spent_retry[LEDGER_TOKEN];
+	char spent_restart[LEDGER_TOKEN];
+	char spent_adopt[LEDGER_TOKEN];
 	char spent_rollback[100];
 	char rewind[LEDGER_PATH]; /* the state that a rollback by hand goes back to, until the launch that uses it */
 	char foreign[64];        /* who wrote the status since Weir did: nothing is done until weir.dev/adopt has a new value */
-	char spent_redeploy[32]; /* savepointRedeployNonce */
+	char spent_redeploy[LEDGER_TOKEN]; /* savepointRedeployNonce */
 	char spent_empty[65];    /* weir.dev/allow-empty */
 	char preflight_digest[65];
 	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown */
@@ -201,6 +202,10 @@ struct ledger_record *ledger_add_record(struct ledger *l, int64_t at);
 struct ledger_record *ledger_record_of(struct ledger *l, int64_t at);
 void ledger_drop_record(struct ledger *l, int64_t at);
 void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms); /* the newest usable state */
+
+/* A one-shot value as the ledger keeps it: itself, or its digest where it is long; "" for NULL. */
+void ledger_spend(char field[LEDGER_TOKEN], const char *value);
+bool ledger_spent(const char field[LEDGER_TOKEN], const char *value);
 
 #define LEDGER_SET(field, text) ledger_set_text(field, sizeof(field), text)
 void ledger_set_text(char *field, size_t size, const char *text); /* NULL reads as "" */

@@ -128,7 +128,7 @@ void rollback_begin(struct turn *t, const char *why)
 		return;
 	}
 	ledger_add_quarantine(l, live->digest, live->commit, why, t->in->now_ms);
-	LEDGER_SET(l->spent_retry, decide_annotation(t->in->resource, "weir.dev/retry")); /* said before this failure */
+	ledger_spend(l->spent_retry, decide_annotation(t->in->resource, "weir.dev/retry")); /* said before this failure */
 	LEDGER_SET(live->outcome, "failed");
 	decision_event(t->out, true, "Rollback", "Launch %lld (commit %.12s) is rolled back and its content quarantined: %s",
 		       (long long)live->number, live->commit, why);
@@ -187,7 +187,7 @@ void rollback_by_hand(struct turn *t)
 	if (strcmp(t->in->digest, to->digest) != 0)
 		ledger_add_quarantine(l, t->in->digest, t->in->commit, why, t->in->now_ms);
 	ledger_drop_quarantine(l, to->digest);
-	LEDGER_SET(l->spent_retry, decide_annotation(t->in->resource, "weir.dev/retry"));
+	ledger_spend(l->spent_retry, decide_annotation(t->in->resource, "weir.dev/retry"));
 	LEDGER_SET(l->rewind, state);
 	decision_event(t->out, true, "Rollback", "By hand: back to launch %lld (commit %.12s)%s%s.", (long long)to->number, to->commit,
 		       state == NULL ? "" : " with its state ", state == NULL ? "" : state);

@@ -1,10 +1,10 @@
 /*
  * snapshot: savepoints and checkpoints of a job that runs on, on top of what decide() does to the job itself.
  *
- * One operation at a time, written to the ledger before Flink is asked, polled by observation, bounded in attempts and time. Asked for by a nonce of the
- * spec, by the annotation weir.dev/savepoint (each new value once), or by a period. What was made is a record of the ledger; old savepoints
- * among them are disposed of by count and age, but never what anything could still be started from. This header is what the agent needs;
- * what the other files of lifecycle/ call is in internal.h.
+ * One operation at a time, written to the ledger before Flink is asked, polled by observation, bounded in attempts and time. Asked for by
+ * a nonce of the spec, by the annotation weir.dev/savepoint (each new value once), or by a period. What was made is a record of the
+ * ledger; old savepoints among them are disposed of by count and age, but never what anything could still be started from. This header is
+ * what the agent needs; what the other files of lifecycle/ call is in internal.h.
  */
 #ifndef WEIR_LIFECYCLE_SNAPSHOT_H
 #define WEIR_LIFECYCLE_SNAPSHOT_H

@@ -196,7 +196,7 @@ static const char *hopeless(const struct work *w)
 static void trigger(struct work *w, bool again)
 {
 	if (w->kind == SNAPSHOT_SAVEPOINT && state_snapshot_dir(w->in)[0] == '\0') {
-		failed(w, "There is no directory for it: neither spec.savepoint.path nor execution.checkpointing.savepoint-dir of the job is set.");
+		failed(w, "There is no directory for it: neither spec.savepoint.path nor the job's execution.checkpointing.savepoint-dir is set.");
 		return;
 	}
 	if (w->kind == SNAPSHOT_CHECKPOINT && !w->in->can_checkpoint) {

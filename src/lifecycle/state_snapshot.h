@@ -1,9 +1,9 @@
 /*
  * state_snapshot: what should happen next to one FlinkStateSnapshot. Pure, as decide() is.
  *
- * Its status is its write-ahead log: the trigger id is written there before Flink is asked (the caller writes the status first, then carries out the effect). What
- * became of an effect is seen in the next turn. The peer's states and labels; a deletion that cannot dispose of the data ends all the same, and says
- * that the data are left.
+ * Its status is its write-ahead log: the trigger id is written there before Flink is asked (the caller writes the status first, then
+ * carries out the effect). What became of an effect is seen in the next turn. The peer's states and labels; a deletion that cannot dispose
+ * of the data ends all the same, and says that the data are left.
  */
 #ifndef WEIR_LIFECYCLE_STATE_SNAPSHOT_H
 #define WEIR_LIFECYCLE_STATE_SNAPSHOT_H

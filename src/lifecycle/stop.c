@@ -163,6 +163,10 @@ static void stop_choose(struct turn *t, const char *reason)
 		wait_for(t, "the job is being cancelled: what it leaves is known once it has ended");
 		return;
 	}
+	if (t->in->config->no_fallback && t->mode == MODE_SAVEPOINT && t->mode_given && !running && !delete && strcmp(reason, "rollback") != 0) {
+		wait_for(t, "waiting for the job to run: kubernetes.operator.job.upgrade.last-state-fallback.enabled is false");
+		return;
+	}
 	bool other_version = mode_changes_version(t, live);
 	bool metadata_serve = s->ha_checkpoint && !other_version; /* another Flink does not read them */
 	bool last_state = t->mode == MODE_LAST_STATE && !delete && !other_version;
@@ -195,6 +199,13 @@ static void stop_choose(struct turn *t, const char *reason)
 				(long long)live->number);
 		l->next = live->restore;
 		remove_begin(t, reason, live->restore.kind == RESTORE_HA);
+		return;
+	}
+	if (job_forgotten(t)) {
+		decision_reason(t->out, "the job ended, and its JobManager does not know how: %s",
+				l->had_checkpoint ? "a person decides from which state the next one starts" : "it never had state");
+		l->next = l->had_checkpoint ? (struct ledger_restore){ .kind = RESTORE_UNDECIDED } : live->restore;
+		remove_begin(t, reason, s->ha_checkpoint);
 		return;
 	}
 	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
@@ -337,6 +348,14 @@ void stop_continue(struct turn *t)
 	int64_t age = t->in->now_ms - op->started_at;
 
 	if (s->jm == SEEN_ABSENT && !cluster_unseen(t)) {
+		/* Flink takes its cluster and HA metadata down by itself only when the job has ended: what the stop wrote is the end of it */
+		bool ended = !s->ha_checkpoint && (t->in->config->ha || t->in->config->self_deleting);
+		if (!op->cancel && ended && s->found_path[0] != '\0') {
+			stop_done(t, s->found_path);
+			return;
+		}
+		if (!op->cancel)
+			decision_event(t->out, true, "SavepointUnknown", "The JobManager went away during the stop; a savepoint may be in %s.", op->dir);
 		stop_rethink(t, "the JobManager is gone");
 		return;
 	}
@@ -448,7 +467,8 @@ static void remove_look(struct turn *t)
 		l->had_checkpoint = 1;
 		decision_reason(t->out, "the job completed a checkpoint meanwhile: it goes on from its HA metadata");
 	} else if (l->next.kind == RESTORE_HA) {
-		LEDGER_SET(l->next.path, told);
+		if (told != NULL)
+			LEDGER_SET(l->next.path, told);
 	} else if (told != NULL && s->checkpoints_completed > 0 && !job_state_terminal(s->job)) {
 		restore_from(t, told);
 	} else if (none && !proven_no_checkpoint(t) && t->in->now_ms - l->op.started_at > t->in->policy->poll_ms * 8) {

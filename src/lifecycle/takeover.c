@@ -116,7 +116,7 @@ static char *json_of(const struct node *n)
 static bool adoption_asked(const struct turn *t)
 {
 	const char *asked = decide_annotation(t->in->resource, "weir.dev/adopt");
-	return asked != NULL && strcmp(asked, t->ledger->spent_adopt) != 0;
+	return asked != NULL && !ledger_spent(t->ledger->spent_adopt, asked);
 }
 
 bool takeover_allowed(struct turn *t)
@@ -154,7 +154,7 @@ bool takeover_adopt(struct turn *t)
 	const char *text = node_find_text(status, "reconciliationStatus/lastReconciledSpec");
 	bool adopt = text != NULL && !t->deleting && tells_news(t, status);
 	if (adoption_asked(t) && (!adopt || !cluster_unseen(t))) {
-		LEDGER_SET(l->spent_adopt, decide_annotation(t->in->resource, "weir.dev/adopt"));
+		ledger_spend(l->spent_adopt, decide_annotation(t->in->resource, "weir.dev/adopt"));
 		l->foreign[0] = '\0';
 	}
 	if (!adopt)

@@ -65,19 +65,18 @@ void recover_lost_jobmanager(struct turn *t)
 	l->op.keep_ha = keep_ha;
 }
 
-/* A JobManager that answers and does not list a job that once ran was restarted after the job had ended. */
-static void note_forgotten(struct turn *t, const struct ledger_launch *live)
+bool job_forgotten(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
 	struct ledger *l = t->ledger;
-	if (t->subject != SUBJECT_APPLICATION || s->rest != SEEN_PRESENT || live->running_at == 0)
-		return;
+	const struct ledger_launch *live = ledger_live(l);
+	if (t->subject != SUBJECT_APPLICATION || s->rest != SEEN_PRESENT || live == NULL || live->running_at == 0)
+		return false;
 	if (s->job != JOB_NONE)
 		l->missing_at = 0;
 	else if (l->missing_at == 0)
 		l->missing_at = t->in->now_ms;
-	else if (t->in->now_ms - l->missing_at >= FORGOTTEN_AFTER_MS)
-		LEDGER_SET(l->stuck, "the job ended before its JobManager was restarted, which does not know it any more");
+	return l->missing_at != 0 && t->in->now_ms - l->missing_at >= FORGOTTEN_AFTER_MS;
 }
 
 void watch_launch(struct turn *t)
@@ -85,7 +84,8 @@ void watch_launch(struct turn *t)
 	struct ledger_launch *live = ledger_live(t->ledger);
 	adopt_cluster(t); /* an adoption that was cut short */
 	note_progress(t, live);
-	note_forgotten(t, live);
+	if (job_forgotten(t))
+		LEDGER_SET(t->ledger->stuck, "the job ended before its JobManager was restarted, which does not know it any more");
 	if (live->stable_at != 0 && health_restart(t))
 		return;
 	if (live->stable_at == 0) {

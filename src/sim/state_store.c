@@ -96,7 +96,29 @@ static bool dispose(void *context, const char *path, struct error *err)
 	return up || error_set(err, ERROR_TRANSIENT, "%.300s: the storage is down", path);
 }
 
+/* Of what lies in HA storage the sim keeps the results alone. */
+static bool clean(void *context, const char *path, enum state_remains shape, struct error *err)
+{
+	struct sim *sim = context;
+	sim_lock(sim);
+	bool up = !sim->storage_down;
+	for (size_t i = 0; up && i < spellings(path); i++) {
+		AUTOFREE char *spelling = respelled(path, s3_schemes[i]);
+		AUTOFREE char *dir = stored_key(spelling);
+		size_t len = strlen(dir);
+		for (size_t k = sim->result_count; k-- > 0;) {
+			const char *at = sim->results[k].path;
+			if (!str_starts(at, dir) || at[len] != '/' || !state_remains_holds(shape, at + len + 1, false))
+				continue;
+			AUTOFREE char *gone = mem_strdup(at);
+			(void)stored_remove(sim->results, &sim->result_count, gone);
+		}
+	}
+	sim_unlock(sim);
+	return up || error_set(err, ERROR_TRANSIENT, "%.300s: the storage is down", path);
+}
+
 struct state_store sim_state_store(struct sim *sim)
 {
-	return (struct state_store){ .context = sim, .look = look, .list = list, .dispose = dispose };
+	return (struct state_store){ .context = sim, .look = look, .list = list, .dispose = dispose, .clean = clean };
 }

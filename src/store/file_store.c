@@ -25,12 +25,13 @@ struct file_store {
 	unsigned stuck; /* calls that nobody waits for any more */
 };
 
-enum question { LOOK, LIST, DISPOSE };
+enum question { LOOK, LIST, DISPOSE, CLEAN };
 
 /* One call. Its thread and its caller share it; the last one frees it. */
 struct call {
 	struct file_store *store;
 	enum question question;
+	enum state_remains shape; /* CLEAN */
 	char *below; /* the path below the root */
 	struct state_listing listing;
 	struct error err;
@@ -235,6 +236,51 @@ static bool do_dispose(const struct file_store *store, const char *below, struct
 	return unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT || removal_error(below, errno, err);
 }
 
+/* Deletes Flink's own entries of a directory; `left` is what may still be deleted. */
+static bool clean_directory(DIR *dir, enum state_remains shape, struct error *err)
+{
+	size_t left = STATE_DISPOSE_MAX;
+	for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+		struct stat st;
+		if (is_here(e->d_name) || fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		bool folder = S_ISDIR(st.st_mode);
+		if ((!folder && !S_ISREG(st.st_mode)) || !state_remains_holds(shape, e->d_name, folder))
+			continue;
+		if (left-- == 0)
+			return error_set(err, ERROR_TRANSIENT, "not all of it is deleted yet");
+		if (folder && !empty_directory(dirfd(dir), e->d_name, 0, &left, err))
+			return false;
+		if (unlinkat(dirfd(dir), e->d_name, folder ? AT_REMOVEDIR : 0) != 0 && errno != ENOENT)
+			return removal_error(e->d_name, errno, err);
+	}
+	return true;
+}
+
+static bool do_clean(const struct file_store *store, const char *below, enum state_remains shape, struct error *err)
+{
+	const char *slash = strrchr(below, '/');
+	const char *name = slash != NULL ? slash + 1 : below;
+	AUTOFREE char *parent = mem_strndup(below, slash != NULL ? (size_t)(slash - below) : 0);
+	struct state_look look = { 0 };
+	CLEANUP(close_fd) int at = open_below(store, parent, &look);
+	if (at < 0)
+		return look.answer == STATE_ABSENT || error_set(err, ERROR_TRANSIENT, "%s", look.why);
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	if (dir == NULL) {
+		int code = errno;
+		close_fd(&fd);
+		return code == ENOENT || removal_error(below, code, err);
+	}
+	bool good = clean_directory(dir, shape, err);
+	(void)closedir(dir);
+	if (!good)
+		return error_wrap(err, "%s/%.300s", store->root, below);
+	bool gone = unlinkat(at, name, AT_REMOVEDIR) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST;
+	return gone || removal_error(below, errno, err); /* not empty: what is left is somebody else's */
+}
+
 /* ---- calls that end in time ---- */
 
 static void store_unref(struct file_store *store)
@@ -266,8 +312,10 @@ static void *call_run(void *context)
 		do_look(store, call->below, &call->listing.look);
 	else if (call->question == LIST)
 		do_list(store, call->below, &call->listing);
-	else
+	else if (call->question == DISPOSE)
 		call->good = do_dispose(store, call->below, &call->err);
+	else
+		call->good = do_clean(store, call->below, call->shape, &call->err);
 	pthread_mutex_lock(&store->lock);
 	call->done = true;
 	bool abandoned = call->abandoned;
@@ -310,7 +358,8 @@ static bool start(struct call *call)
 }
 
 /* The finished call, which the caller frees; or NULL with the reason in *why. */
-static struct call *ask(struct file_store *store, enum question question, const char *path, struct state_look *why)
+static struct call *ask(struct file_store *store, enum question question, enum state_remains shape, const char *path,
+			struct state_look *why)
 {
 	const char *below = state_path_below(path, store->prefix);
 	if (below == NULL || (*below == '\0' && question != LIST)) {
@@ -318,7 +367,7 @@ static struct call *ask(struct file_store *store, enum question question, const 
 		return NULL;
 	}
 	struct call *call = mem_alloc(sizeof *call);
-	*call = (struct call){ .store = store, .question = question, .below = mem_strdup(below) };
+	*call = (struct call){ .store = store, .question = question, .shape = shape, .below = mem_strdup(below) };
 	pthread_mutex_lock(&store->lock);
 	if (store->stuck > 0 || !start(call)) {
 		state_look_set(why, STATE_UNKNOWN, "%s: %s", store->root,
@@ -343,7 +392,7 @@ static struct call *ask(struct file_store *store, enum question question, const 
 
 static void file_look(void *context, const char *path, struct state_look *out)
 {
-	struct call *call = ask(context, LOOK, path, out);
+	struct call *call = ask(context, LOOK, REMAINS_NOTHING, path, out);
 	if (call == NULL)
 		return;
 	*out = call->listing.look;
@@ -352,7 +401,7 @@ static void file_look(void *context, const char *path, struct state_look *out)
 
 static void file_list(void *context, const char *dir, struct state_listing *out)
 {
-	struct call *call = ask(context, LIST, dir, &out->look);
+	struct call *call = ask(context, LIST, REMAINS_NOTHING, dir, &out->look);
 	if (call == NULL)
 		return;
 	*out = call->listing;
@@ -360,14 +409,14 @@ static void file_list(void *context, const char *dir, struct state_listing *out)
 	call_free(call);
 }
 
-static bool file_dispose(void *context, const char *path, struct error *err)
+static bool delete(void *context, enum question question, enum state_remains shape, const char *path, struct error *err)
 {
 	const struct file_store *store = context;
 	const char *below = state_path_below(path, store->prefix);
 	if (below == NULL || *below == '\0')
-		return error_set(err, ERROR_INVALID, "%.300s is not disposed of: it is not below %s", path, store->prefix);
+		return error_set(err, ERROR_INVALID, "%.300s is not deleted: it is not below %s", path, store->prefix);
 	struct state_look why = { 0 };
-	struct call *call = ask(context, DISPOSE, path, &why);
+	struct call *call = ask(context, question, shape, path, &why);
 	if (call == NULL)
 		return error_set(err, ERROR_UNKNOWN_OUTCOME, "%s", why.why);
 	bool good = call->good;
@@ -375,6 +424,16 @@ static bool file_dispose(void *context, const char *path, struct error *err)
 		error_copy(err, &call->err);
 	call_free(call);
 	return good;
+}
+
+static bool file_dispose(void *context, const char *path, struct error *err)
+{
+	return delete(context, DISPOSE, REMAINS_NOTHING, path, err);
+}
+
+static bool file_clean(void *context, const char *path, enum state_remains shape, struct error *err)
+{
+	return delete(context, CLEAN, shape, path, err);
 }
 
 static void file_close(void *context)
@@ -397,6 +456,6 @@ bool file_store_open(const char *prefix, const char *root, int64_t timeout_ms, s
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&store->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	*out = (struct state_store){ .context = store, .look = file_look, .list = file_list, .dispose = file_dispose, .close = file_close };
+	*out = (struct state_store){ .context = store, .look = file_look, .list = file_list, .dispose = file_dispose, .clean = file_clean, .close = file_close };
 	return true;
 }

@@ -295,6 +295,52 @@ static bool s3_dispose(void *context, const char *path, struct error *err)
 	}
 }
 
+/* The name's part of a key that is Flink's own: a file right there, or anything in a folder of its. */
+static bool is_remains(const char *entry, enum state_remains shape)
+{
+	size_t len = strcspn(entry, "/");
+	AUTOFREE char *first = mem_strndup(entry, len);
+	return state_remains_holds(shape, first, entry[len] == '/');
+}
+
+/* Keeps the keys that are Flink's own. */
+static void keep_remains(struct s3_names *keys, const char *prefix, enum state_remains shape)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < keys->count; i++) {
+		bool ours = !str_starts(keys->items[i], prefix) || is_remains(keys->items[i] + strlen(prefix), shape);
+		char *key = TAKE(keys->items[i]);
+		if (ours)
+			keys->items[kept++] = key;
+		else
+			free(key);
+	}
+	keys->count = kept;
+}
+
+static bool s3_clean(void *context, const char *path, enum state_remains shape, struct error *err)
+{
+	const struct turn turn = turn_begin(context);
+	const char *key = key_of(context, path);
+	if (key == NULL)
+		return error_set(err, ERROR_INVALID, "%.300s is not deleted: it is not below %s", path, turn.store->prefix);
+	AUTOFREE char *prefix = mem_printf("%s/", key);
+	AUTOFREE char *token = NULL;
+	bool more = true, good = true;
+	for (size_t left = STATE_DISPOSE_MAX; good && more;) {
+		struct s3_answer page = { 0 };
+		if (!list_page(&turn, prefix, NULL, token, &page, err))
+			return false;
+		keep_remains(&page.keys, prefix, shape);
+		good = delete_page(&turn, prefix, &page.keys, &left, err);
+		more = page.truncated;
+		free(token);
+		token = TAKE(page.token);
+		s3_answer_free(&page);
+	}
+	return good;
+}
+
 /* ---- opening and closing ---- */
 
 static bool read_secret(const char *file, char **out, struct error *err)
@@ -397,6 +443,6 @@ bool s3_store_open(const char *prefix, const struct state_store_config *config, 
 		s3_close(store);
 		return false;
 	}
-	*out = (struct state_store){ .context = store, .look = s3_look, .list = s3_list, .dispose = s3_dispose, .close = s3_close };
+	*out = (struct state_store){ .context = store, .look = s3_look, .list = s3_list, .dispose = s3_dispose, .clean = s3_clean, .close = s3_close };
 	return true;
 }

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "store/clean.h"
 
 enum state_answer { STATE_UNKNOWN = 0, STATE_EXISTS, STATE_ABSENT };
 
@@ -49,6 +50,7 @@ struct state_store {
 	void (*look)(void *context, const char *path, struct state_look *out);
 	void (*list)(void *context, const char *dir, struct state_listing *out);
 	bool (*dispose)(void *context, const char *path, struct error *err);
+	bool (*clean)(void *context, const char *path, enum state_remains shape, struct error *err); /* NULL: it cannot */
 	void (*close)(void *context); /* NULL: nothing to release */
 };
 
@@ -66,6 +68,12 @@ void state_listing_free(struct state_listing *listing);
  * when that is in doubt (for both: ask again), ERROR_FORBIDDEN, ERROR_UNSUPPORTED where the store cannot delete.
  */
 bool state_store_dispose(const struct state_store *store, const char *path, struct error *err);
+/*
+ * Deletes what a cluster that is over left in its HA storage: root is a high-availability.storageDir, name one of the two shapes of clean.h
+ * below it. Entries that are not Flink's own are left, and the directory with them; symbolic links are not followed. True when nothing of
+ * Flink's is left there, also if nothing was there. Nothing decides here whether it may go. Errors as above.
+ */
+bool state_store_clean(const struct state_store *store, const char *root, const char *name, struct error *err);
 
 /* ---- which store? ---- */
 

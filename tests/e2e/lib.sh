@@ -283,12 +283,21 @@ settled() { stable && is "$(fd .metadata.generation)" fd .status.observedGenerat
 
 # ---- agents and the git server ----
 
-# agent_start [NAME=VALUE...]: environment for the agent
+# agent_start [NAME=VALUE...]: environment for the agent. AGENT_CONFIG: what its weir.yaml has besides source and sync.
 agent_start() {
-	REPO_URL=${REPO_URL:-file://$REPO}
-	env "$@" "$WEIR" agent --repo "$REPO_URL" --branch main --path orders --kubeconfig "$KUBECONFIG" --interval 1s --stable-after 3s \
-		--cache-dir "${AGENT_CACHE:-$E2E/cache}" --flink-access "${FLINK_ACCESS:-proxy}" --listen "127.0.0.1:${AGENT_PORT:-9400}" \
-		>>"$AGENT_LOG" 2>&1 &
+	local from=(--repo "${REPO_URL:=file://$REPO}" --branch main --path orders --interval 1s)
+	if [ -n "${AGENT_CONFIG:-}" ]; then
+		cat >"$E2E/weir.yaml" <<-END
+			sources:
+			- {name: default, url: "$REPO_URL", ref: {branch: main}, interval: 1s}
+			syncs:
+			- {name: default, source: default, path: orders}
+			$AGENT_CONFIG
+		END
+		from=(--config "$E2E/weir.yaml")
+	fi
+	env "$@" "$WEIR" agent "${from[@]}" --kubeconfig "$KUBECONFIG" --stable-after 3s --cache-dir "${AGENT_CACHE:-$E2E/cache}" \
+		--flink-access "${FLINK_ACCESS:-proxy}" --listen "127.0.0.1:${AGENT_PORT:-9400}" >>"$AGENT_LOG" 2>&1 &
 	AGENT=$!
 	AGENTS+=("$AGENT")
 	echo "$AGENT" >>"$E2E/agents"

@@ -104,6 +104,7 @@ static void commit_step(struct world *w, const struct step *s)
 	if (s->kind == STEP_COMMIT) {
 		c->job[s->f.job] = s->f;
 		c->present[s->f.job] = !s->f.gone;
+		c->session = s->f.session != 0 ? s->f.session : c->session;
 		take_choice(w, &s->f);
 		note_version(w, &s->f, true);
 	}
@@ -119,6 +120,8 @@ static void commit_step(struct world *w, const struct step *s)
 			buf_puts(&text, "---\n");
 			version_print(&c->job[i], w->chosen[i], &text);
 		}
+	if (c->session != 0 && !c->bad && !c->empty)
+		session_print(c->session, &text);
 	c->text = buf_take(&text);
 }
 

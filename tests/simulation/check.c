@@ -26,6 +26,8 @@ static bool started_rightly(struct world *w, int job, const struct sim_start *s)
 	if (s->from[0] == '\0')
 		return s->newest[0] == '\0' || w->stateless[job] || w->edited_stateless[job] || w->lost_state ||
 		       w->consent_at[job] >= w->last_start_at[job];
+	if (w->stateless[job] || w->edited_stateless[job] || w->consent_at[job] >= w->last_start_at[job])
+		return true; /* what was not to be carried over may be one checkpoint older than it could be */
 	return strcmp(s->from, s->newest) == 0 || strcmp(s->from, s->beside) == 0 || strcmp(s->from, w->chosen[job]) == 0 || w->lost_state;
 }
 
@@ -186,7 +188,8 @@ static bool asks_a_person(const struct judged *j)
 static bool absent_settled(const struct judged *j)
 {
 	if (j->git != NULL)
-		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 || not_yet(j, "it is not there");
+		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 ||
+		       (version_refused(j->git) && strcmp(sync_state(j), "Held") == 0) || not_yet(j, "it is not there");
 	return nothing_runs(j) || not_yet(j, "the resource is gone, its cluster is not");
 }
 
@@ -213,6 +216,8 @@ static bool running_settled(const struct judged *j, const char *digest)
 static bool resource_settled(const struct judged *j, bool tree_ok)
 {
 	char digest[65];
+	if (node_get(node_find(j->resource, "metadata/annotations"), "weir.dev/sync") == NULL)
+		return true; /* a person's own: not for Weir to touch */
 	if (node_find(j->resource, "metadata/deletionTimestamp") != NULL)
 		return not_yet(j, "its deletion has not come to its end");
 	if (tree_ok && j->git == NULL)
@@ -221,8 +226,6 @@ static bool resource_settled(const struct judged *j, bool tree_ok)
 		return not_yet(j, "the sync is pending");
 	if (asks_a_person(j) || (j->w->lost_state && j->ledger.op.kind == OP_NONE))
 		return true; /* no program brings back what the storage lost */
-	if (node_get(node_find(j->resource, "metadata/annotations"), "weir.dev/sync") == NULL)
-		return true; /* a person's own: not for Weir to touch */
 	if (j->ledger.op.kind != OP_NONE)
 		return not_yet(j, "an operation is open");
 	if (j->ledger.stuck[0] != '\0') /* what the JobManager's pod says is for a person to see, too */

@@ -86,7 +86,7 @@ static void next_version(struct maker *m, int64_t job)
 		v->dir = !v->dir;
 	if (chance(m, 3))
 		v->chk = !v->chk;
-	v->trim = chance(m, 10) || v->trim;
+	v->trim = chance(m, 10) ? 1 + chance(m, 30) : v->trim;
 	v->pre = chance(m, 12) ? PREFLIGHT_OFF : chance(m, 12) ? PREFLIGHT_REQUIRE : PREFLIGHT_PREFER;
 }
 
@@ -124,6 +124,7 @@ static void change(struct maker *m)
 		v->nonce += chance(m, 70);
 		v->cknonce += chance(m, 40);
 		v->ingress += chance(m, 40);
+		v->session += chance(m, 20);
 		commit(m, job, STEP_COMMIT);
 	} else if (what < 62) {
 		v->susp = !v->susp;
@@ -162,7 +163,7 @@ static void change(struct maker *m)
 
 static int64_t any_fault(struct maker *m)
 {
-	static const int64_t faults[] = { FAULT_LOST, FAULT_DONE, FAULT_DONE, 409, 403, 422, 429, 500, 503, 404, 410 };
+	static const int64_t faults[] = { FAULT_LOST, FAULT_DONE, FAULT_DONE, 409, 403, 422, 429, 500, 503, 410 };
 	return faults[below(m, ARRAY_SIZE(faults))];
 }
 
@@ -281,6 +282,8 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 	struct maker m;
 	begin(&m, try, out);
 	m.job[0] = (struct step_fields){ .num = ++m.num, .mode = MODE_SAVEPOINT, .ha = effect != EFFECT_CANCEL_JOB, .chk = 1, .dir = 1, .trim = 1 };
+	if (effect == EFFECT_DISPOSE_SAVEPOINT || effect == EFFECT_DELETE_SNAPSHOT)
+		m.job[0].trim = 2;
 	commit(&m, 0, STEP_COMMIT);
 	m.t += 8000 + below(&m, 3000);
 	bool snapshots = effect == EFFECT_CREATE_SNAPSHOT || effect == EFFECT_DELETE_SNAPSHOT || effect == EFFECT_DISPOSE_SAVEPOINT ||
@@ -296,6 +299,11 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 		commit(&m, 0, STEP_COMMIT);
 		m.t += 2500 + below(&m, 500);
 	}
+	for (int i = 0; effect == EFFECT_SUBMIT_JOB && i < 3; i++) {
+		m.job[0].session = i + 1;
+		commit(&m, 0, STEP_COMMIT);
+		m.t += 9000 + below(&m, 500);
+	}
 	m.job[0].num = ++m.num;
 	m.job[0].mode = effect == EFFECT_CANCEL_JOB ? MODE_LAST_STATE : MODE_SAVEPOINT + below(&m, 2);
 	commit(&m, 0, STEP_COMMIT);
@@ -308,6 +316,8 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 	commit(&m, 0, STEP_COMMIT);
 	m.t += 4000;
 	add(&m, STEP_APPROVE);
+	m.t += 25000; /* another agent comes after a crash, and tries again */
+	add(&m, STEP_BREAK);
 	struct step *s = add(&m, STEP_EFFECT);
-	s->f = (struct step_fields){ .effect = effect, .nth = 1 + below(&m, 2), .point = point, .outcome = outcome, .m = 1 + below(&m, 3) };
+	s->f = (struct step_fields){ .effect = effect, .nth = effect == EFFECT_REMOVE_FINALIZER ? 1 : 1 + below(&m, 2), .point = point, .outcome = outcome, .m = 1 + below(&m, 3) };
 }

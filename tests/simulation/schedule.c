@@ -166,6 +166,8 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 		buf_puts(out, "    execution.checkpointing.interval: 1s\n");
 	if (v->dir)
 		buf_puts(out, "    state.savepoints.dir: file:///s\n");
+	if (v->trim > 1)
+		buf_puts(out, "    kubernetes.operator.periodic.savepoint.interval: 2s\n");
 	if (v->trim)
 		buf_puts(out, "    kubernetes.operator.savepoint.history.max.count: '1'\n");
 	if (v->ha)
@@ -174,6 +176,19 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 	if (v->ingress != 0)
 		buf_printf(out, "  ingress: {template: 'h%lld.example.com/{{namespace}}/{{name}}'}\n", (long long)v->ingress);
 	print_job(v, out);
+}
+
+void session_print(int64_t version, struct buf *out)
+{
+	buf_printf(out, "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: pool, namespace: default}\nspec:\n"
+			"  image: flink:1.20\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
+			"    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n    state.savepoints.dir: file:///s\n"
+			"    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: file:///ha\n"
+			"  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n"
+			"---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkSessionJob\nmetadata: {name: task, namespace: default}\nspec:\n"
+			"  deploymentName: pool\n  job:\n    jarURI: local:///opt/count.jar\n    entryClass: Count\n    parallelism: 1\n"
+			"    upgradeMode: savepoint\n    state: running\n    args: [--version, '%lld']\n",
+		   (long long)version);
 }
 
 bool version_refused(const struct step_fields *v)

@@ -22,7 +22,7 @@ enum step_kind {
 #define FIELDS(X)                                                                                                                          \
 	X(at) X(call) X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms)     \
 		X(node) X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress)         \
-		X(trim)
+		X(trim) X(session)
 
 struct step {
 	enum step_kind kind;
@@ -77,6 +77,8 @@ bool schedule_read(const char *file, struct course *out, struct error *err);
 
 /* The manifest of a version; newest_path is what FROM_NEWEST_PATH names. */
 void version_print(const struct step_fields *v, const char *newest_path, struct buf *out);
+/* A session cluster and a job on it, of that version. */
+void session_print(int64_t version, struct buf *out);
 /* Can it never run, so that preflight must keep it out? */
 bool version_refused(const struct step_fields *v);
 

@@ -253,6 +253,7 @@ static bool set_up(struct world *w)
 	sync->source = mem_strdup("repo");
 	sync->prune = true;
 	w->config.ns = mem_strdup("default");
+	w->config.cache_dir = w->scratch == NULL ? NULL : mem_strdup(w->scratch);
 	struct error err;
 	struct state_store store = sim_state_store(w->sim);
 	if (!state_stores_open(NULL, 0, &w->stores, &err) || !state_stores_add(w->stores, "file:///", &store, &err) ||

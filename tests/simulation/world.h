@@ -49,10 +49,12 @@ struct commit {
 	bool empty, bad;
 	struct step_fields job[JOBS];
 	bool present[JOBS];
+	int64_t session; /* version of the session job; 0: none */
 };
 
 struct world {
 	const struct course *schedule;
+	const char *scratch; /* a folder for the agents' caches; or NULL */
 	struct coverage *coverage; /* or NULL */
 	bool verbose;
 	struct sim *sim;

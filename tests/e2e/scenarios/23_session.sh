@@ -17,7 +17,6 @@ counted() { # NAME: what the job itself says it has counted to, over all that it
 }
 counted_to() { local n; n=$(counted "$1"); [ -n "$n" ] && [ "$n" -ge "$2" ]; }
 restored() { pool "/jobs/$(id_of "$1")/checkpoints" | pick .latest.restored.external_path; }
-# The sum of all starts that a TaskManager's log tells of, for one job only its last one counts: here each job has a count of its own size.
 carried() { # NAME ID COUNT: it is another job than ID, from a savepoint, and goes on from COUNT or more
 	wait_for 150 "job $1 is another one" another_than "$1" "$2"
 	wait_for 60 "job $1 goes on from $3" counted_to "$1" "$3"
@@ -74,9 +73,10 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 		        volumeMounts: [{name: data, mountPath: /flink-data}]
 		      containers:
 		      - name: flink-main-container
-		        volumeMounts: [{name: data, mountPath: /flink-data}]
+		        volumeMounts: [{name: data, mountPath: /flink-data}, {name: jar, mountPath: /opt/flink/lib/count.jar}]
 		      volumes:
 		      - {name: data, hostPath: {path: $DATA, type: DirectoryOrCreate}}
+		      - {name: jar, hostPath: {path: $E2E/jars/in-image.jar, type: File}}
 	END
 	for name in "$@"; do
 		cat >>"$COPY/orders/pool.yaml" <<-END
@@ -87,7 +87,7 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 			spec:
 			  deploymentName: pool
 			  job:
-			    jarURI: local:///opt/flink/usrlib/count.jar
+			    jarURI: $([ "$name" = left ] && echo "file://$E2E/jars/count.jar" || echo local:///opt/flink/lib/count.jar)
 			    entryClass: CountJob
 			    args: [$([ "$name" = left ] && echo "$left" || echo "--delay, '5'")]
 			    parallelism: 1
@@ -96,6 +96,11 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 	done
 }
 
+# The left job's jar is fetched and uploaded by Weir, the right one's is in the class path of the cluster.
+mkdir -p "$E2E/jars"
+cp "${WEIR_CACHE:-$HOME/.cache/weir}/images/flink_1.20/root/opt/flink/usrlib/count.jar" "$E2E/jars/count.jar"
+cp "$E2E/jars/count.jar" "$E2E/jars/in-image.jar"
+AGENT_CONFIG="jars: {schemes: \"file;local\", fileRoot: $E2E/jars}"
 start_from_nothing
 write_pool 800m "--delay, '10'" left right
 push_commit 'a session cluster and two jobs'

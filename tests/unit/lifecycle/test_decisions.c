@@ -153,8 +153,11 @@ static void read_ledger(struct ledger *l, struct doc *doc, const struct node *gi
 	struct node *map = past_of(doc, past == NULL ? "none" : past, name);
 	merge(doc, map, node_get(given, "ledger"));
 	struct node *launches = node_get(map, "launches");
-	if (node_get(given, "launch") != NULL)
-		merge(doc, node_at(launches, node_count(launches) - 1), node_get(given, "launch"));
+	const struct node *over = node_get(given, "launch");
+	struct node *last = node_at(launches, node_count(launches) - 1);
+	if (node_get(over, "spec") != NULL)
+		(void)node_remove(last, "spec"); /* a spec is given as a whole */
+	merge(doc, last, over);
 	static const char *const restores[] = { "next", "newest" };
 	for (size_t i = 0; i < ARRAY_SIZE(restores); i++)
 		kind_word(doc, node_get(map, restores[i]), restore_words, name);
@@ -181,7 +184,9 @@ static void read_ledger(struct ledger *l, struct doc *doc, const struct node *gi
 	AUTODOC *kept = doc_parse_json(buf_text(&again), again.len, "ledger", NULL, NULL);
 	for (size_t i = 0; i < node_count(map); i++) {
 		const char *key = node_key_at(map, i);
-		if (node_get(doc_root(kept), key) == NULL && node_integer(node_value_at(map, i), 1) != 0)
+		const struct node *value = node_value_at(map, i);
+		const struct node *number = node_is(value, NODE_MAP) ? node_get(value, "kind") : value;
+		if (node_get(doc_root(kept), key) == NULL && node_integer(number, 1) != 0) /* zeros are not written */
 			fail_msg("%s: the ledger has no field %s", name, key);
 	}
 }
@@ -364,6 +369,8 @@ static void turn(const struct node *given, const struct node *then, const struct
 	const struct node *spec = node_get(resource, "spec");
 	char digest[65];
 	spec_digest(spec, NULL, digest);
+	if (str_eq(decide_annotation(resource, "weir.dev/allow-empty"), "same"))
+		node_set_text(doc, node_find(resource, "metadata/annotations"), "weir.dev/allow-empty", digest);
 	struct ledger given_ledger, moved;
 	struct observation seen;
 	struct job_config config = { .checkpointing = true, .checkpoint_interval_ms = 1000, .retained = true, .block_on_unmanaged = true };
