@@ -80,12 +80,14 @@ if [ -f tests/e2e/run.sh ]; then
 	fi
 fi
 
-stage tests run_ctest dev --parallel 2 --label-exclude e2e || true
+stage tests run_ctest dev --parallel 2 --label-exclude '^(e2e|simulation)$' || true
+stage 'simulation: sanitizers' run_ctest dev --label-regex '^simulation$' || true
+stage simulation bash tests/simulation/run --schedules 20000 --aim || true
 if [ "$full" -eq 1 ]; then
 	for preset in tsan release fuzz; do
 		if stage "$preset: build" bash -c "cmake --preset $preset && cmake --build --preset $preset"; then
 			# The tests about documents and sources say the same in every build.
-			stage "$preset: tests" run_ctest "$preset" --parallel 2 --label-exclude '^(e2e|docs|lint)$' || true
+			stage "$preset: tests" run_ctest "$preset" --parallel 2 --label-exclude '^(e2e|docs|lint|simulation)$' || true
 		fi
 	done
 fi

@@ -122,12 +122,14 @@ struct job_view {
 	const struct node *resource;
 	const char *ns, *name;
 	const char *cluster;              /* the FlinkDeployment on whose cluster it runs: itself, or spec.deploymentName */
+	char launched_on[254];            /* the cluster of a session job that runs; "" if none does */
 	char ledger_name[256];            /* of its ledger, for ledger_store */
 	struct doc *cluster_resource;     /* a session job's FlinkDeployment; owned, or NULL if it is not there */
 	struct doc *effective;            /* what subject_effective gave last; owned, or NULL */
 	struct session_view session;
 	struct job_config config;    /* of the live launch, or of the resource if there is none */
 	char rest_port[8];
+	bool may_probe;              /* a pod may be made to look for a state: not for a plan */
 };
 /* What is looked for by labels; `app` is the cluster's name. */
 #define OBSERVE_COMPONENTS "component in (jobmanager,taskmanager)"
@@ -136,6 +138,8 @@ struct job_view {
 /* subject.c: what the resource is. subject_free releases what the view owns. */
 void subject_open(struct job_view *view, struct kube *reads, const struct kube_resource *kind, const struct node *resource);
 void subject_free(struct job_view *view);
+/* What runs is what its launched spec says, and where that says, whatever the resource says by now. NULL: nothing does. */
+void subject_launched(struct job_view *view, const struct node *spec);
 /* Its session's side, where it has one. Needs the ledger. False: the API did not answer. */
 bool subject_session(struct job_view *view, const struct ledger *ledger, struct error *err);
 /* Who wrote the status after Weir did, borrowed from the resource; NULL: nobody. */

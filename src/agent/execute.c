@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/clean.h"
+#include "agent/probe.h"
 #include "agent/snapshots.h"
 #include "base/mem.h"
 #include "flink/objects.h"
@@ -306,6 +308,15 @@ bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *l
 	case EFFECT_CREATE_SNAPSHOT:
 	case EFFECT_DELETE_SNAPSHOT:
 		ok = snapshot_execute(agent, view, ledger, effect, err);
+		break;
+	case EFFECT_CLEAN:
+		ok = clean_execute(agent, view, ledger, err);
+		break;
+	case EFFECT_PROBE:
+		ok = probe_create(agent, view, ledger, err);
+		break;
+	case EFFECT_END_PROBE:
+		ok = probe_end(agent, view, ledger, err);
 		break;
 	case EFFECT_NONE:
 	case EFFECT_COUNT:

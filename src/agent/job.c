@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/probe.h"
 #include "agent/snapshots.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -156,7 +157,8 @@ static bool carry_out(struct agent *agent, struct job_view *view, struct stored_
 		if (!done) {
 			if (err->kind == ERROR_INVALID || err->kind == ERROR_FORBIDDEN || err->kind == ERROR_UNSUPPORTED)
 				explain_failure(agent, view, d, err);
-			if (d->effect == EFFECT_SUBMIT_JOB && (err->kind == ERROR_INVALID || err->kind == ERROR_UNSUPPORTED))
+			bool content = err->kind == ERROR_INVALID || err->kind == ERROR_UNSUPPORTED; /* its own fault, not the cluster's */
+			if (content && (d->effect == EFFECT_SUBMIT_JOB || (d->effect == EFFECT_CREATE_CLUSTER && seen->jm == SEEN_ABSENT)))
 				note_refusal(agent, view, stored, d, err);
 			return false;
 		}
@@ -170,16 +172,24 @@ static bool carry_out(struct agent *agent, struct job_view *view, struct stored_
 	return write_status(agent, view, d, err);
 }
 
-/* The path of a state that this decision builds on for the first time; NULL: none. */
-static const char *relied_on(const struct ledger *before, const struct decision *d)
+/*
+ * Is the state that a decision relies on still there? Where a store can be asked, at once; where a pod has to look, the next decision knows
+ * that. True: decide anew.
+ */
+static bool look_at_state(const struct agent *agent, const struct job_view *view, const struct decision *d, struct observation *seen)
 {
-	const struct ledger *l = &d->ledger;
-	if (l->op.kind == before->op.kind)
-		return NULL;
-	const struct ledger_restore *state = l->op.kind == OP_LAUNCH   ? &l->launches[l->launch_count - 1].restore
-					     : l->op.kind == OP_REMOVE ? &l->next
-								       : NULL;
-	return state != NULL && state->kind == RESTORE_PATH && state->path[0] != '\0' ? state->path : NULL;
+	struct state_look look = { 0 };
+	const char *state = d->relies_on;
+	if (*state == '\0')
+		return false;
+	if (!state_stores_cover(agent->stores, state)) {
+		LEDGER_SET(seen->unproven_path, d->relies_on_old && view->may_probe ? state : "");
+		return seen->unproven_path[0] != '\0';
+	}
+	state_store_look(state_store_for(agent->stores, state), state, &look);
+	if (look.answer == STATE_ABSENT)
+		LEDGER_SET(seen->absent_path, state);
+	return look.answer == STATE_ABSENT;
 }
 
 /* Looks at the cluster and decides. False: the API did not answer. */
@@ -188,15 +198,16 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 {
 	struct stored_ledger moved;
 	struct move_view move;
-	if (!subject_session(view, ledger, err) || !subject_move(agent, view, ledger, &moved, &move, err))
-		return false;
 	const struct node *spec = node_get(view->resource, "spec");
 	AUTODOC *launched = NULL;
 	const struct ledger_launch *last = ledger->launch_count == 0 ? NULL : &ledger->launches[ledger->launch_count - 1];
 	if (last != NULL && last->ended_at == 0 && last->spec != NULL)
 		launched = doc_parse_json(last->spec, strlen(last->spec), "launched spec", NULL, NULL);
+	subject_launched(view, doc_root(launched));
+	if (!subject_session(view, ledger, err) || !subject_move(agent, view, ledger, &moved, &move, err))
+		return false;
 	struct error problem = ERROR_INIT;
-	const struct flink_spec_context context = { .cluster = doc_root(view->cluster_resource) };
+	const struct flink_spec_context context = { .cluster = doc_root(view->cluster_resource), .deployed = doc_root(launched) };
 	bool valid = flink_spec_check(view->resource, &context, &problem);
 	if (!observe_config(subject_effective(view, launched != NULL ? doc_root(launched) : spec), view->name, view->ns, view, &problem))
 		valid = false;
@@ -205,6 +216,7 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 	if (subject_held(view->resource, view->subject))
 		observe_job(agent, view, ledger, seen);
 	snapshot_look(view->reads, view, ledger, seen);
+	probe_look(agent, view, ledger, seen);
 	char digest[65];
 	char id[33];
 	spec_digest(spec, decide_annotation(view->resource, ANNOTATION_REFERENCES), digest);
@@ -214,12 +226,7 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 				   .invalid = valid ? NULL : problem.message, .ledger = ledger, .seen = seen, .policy = &agent->policy,
 				   .config = &view->config, .leader = agent->identity, .fresh_id = id, .now_ms = clock_now_ms(&agent->clock) };
 	decide(&in, out);
-	const char *state = relied_on(ledger, out);
-	struct state_look look = { 0 };
-	if (state != NULL && state_stores_cover(agent->stores, state))
-		state_store_look(state_store_for(agent->stores, state), state, &look);
-	if (look.answer == STATE_ABSENT) {
-		LEDGER_SET(seen->absent_path, state);
+	if (look_at_state(agent, view, out, seen)) {
 		decision_free(out);
 		decide(&in, out);
 	}
@@ -231,7 +238,8 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 static bool wants_retry(const struct job_view *view, const struct ledger *ledger)
 {
 	const char *retry = decide_annotation(view->resource, "weir.dev/retry");
-	return ledger->quarantine_count > 0 && retry != NULL && !ledger_spent(ledger->spent_retry, retry);
+	bool withheld = decide_annotation(view->resource, "weir.dev/withheld") != NULL; /* else there is nothing that the sync could bring in */
+	return withheld && ledger->quarantine_count > 0 && retry != NULL && !ledger_spent(ledger->spent_retry, retry);
 }
 
 static int64_t take_turn(struct agent *agent, struct job_view *view, struct stored_ledger *stored, struct error *err)
@@ -282,12 +290,15 @@ static bool is_quiet(struct agent *agent, struct job_view *view, const struct st
 	return quiet;
 }
 
-/* The job's ledger; one that is gone begins with what the copy in Weir's own namespace knows. */
+/*
+ * The job's ledger; one that is gone begins with what the copy in Weir's own namespace knows. One without a uid, too: no turn has seen it
+ * yet, it holds no more than what the sync's preflight wrote.
+ */
 static bool read_ledger(struct agent *agent, struct kube *reads, const struct job_view *view, struct stored_ledger *out, struct error *err)
 {
 	if (!ledger_store_read(reads, view->ns, view->ledger_name, out, err))
 		return false;
-	return out->resource_version[0] != '\0' ||
+	return out->ledger.uid[0] != '\0' ||
 	       state_copy_read(reads, agent->config->ns, view->ns, view->ledger_name, &out->ledger, err);
 }
 
@@ -299,6 +310,7 @@ static int64_t look_at_resource(struct agent *agent, struct kube *reads, const s
 	struct job_view view;
 	int64_t next = INT64_MAX;
 	subject_open(&view, reads, kind, resource);
+	view.may_probe = true;
 	if (!read_ledger(agent, reads, &view, &stored, err))
 		return -1;
 	if (job_is_ours(agent, view.resource, &stored.ledger)) {

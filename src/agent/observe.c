@@ -55,6 +55,9 @@ bool observe_config(const struct node *spec, const char *name, const char *ns, s
 	read_health(config, &view->config);
 	view->config.block_on_unmanaged = flink_config_bool(config, "kubernetes.operator.session.deletion.block-on-unmanaged-jobs", true);
 	LEDGER_SET(view->config.savepoint_dir, dir);
+	const char *storage = view->config.ha ? flink_config_get(config, "high-availability.storageDir") : NULL;
+	if (storage != NULL && strlen(storage) < sizeof view->config.ha_dir)
+		LEDGER_SET(view->config.ha_dir, storage);
 	LEDGER_SET(view->rest_port, flink_config_get_or(config, "rest.port", "8081"));
 	return true;
 }
@@ -326,7 +329,8 @@ static void observe_stop_dir(const struct agent *agent, const struct ledger_op *
 		return;
 	struct state_listing found = { 0 };
 	state_store_list(state_store_for(agent->stores, op->dir), op->dir, &found);
-	if (found.look.answer == STATE_EXISTS && found.count == 1)
+	/* a cut path would be a wrong one */
+	if (found.look.answer == STATE_EXISTS && found.count == 1 && strlen(op->dir) <= LEDGER_PATH - 130 && strlen(found.names[0]) <= 120)
 		(void)snprintf(o->found_path, sizeof o->found_path, "%.*s/%.120s", LEDGER_PATH - 130, op->dir, found.names[0]);
 	state_listing_free(&found);
 }

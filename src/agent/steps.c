@@ -8,7 +8,15 @@
 #include "base/mem.h"
 #include "sync/kinds.h"
 
-enum { BACKOFF_FIRST_MS = 500, BACKOFF_MAX_MS = 30000, LEASE_TERM_S = 15, LEASE_STEP_MS = 3000, LEASE_WAIT_MS = 1000, CONFLICT_MS = 50 };
+enum {
+	BACKOFF_FIRST_MS = 500,
+	BACKOFF_MAX_MS = 30000,
+	LEASE_TERM_S = 15,
+	LEASE_STEP_MS = 3000,
+	LEASE_WAIT_MS = 1000,
+	CONFLICT_MS = 50,
+	GONE_LOOKS = 5
+};
 
 static int64_t now(const struct agent *agent)
 {
@@ -88,6 +96,9 @@ bool agent_work_step(struct agent *agent, int64_t *wait_ms)
 		delay = err.kind == ERROR_CONFLICT && failures < 3 ? CONFLICT_MS : backoff(agent, failures, &err);
 		log_event(failures > 1 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "turn failed", "key", key, "kind", error_kind_name(err.kind),
 			  "error", err.message, NULL);
+	} else if (delay == INT64_MAX && !str_starts(key, "sync/") && failures < GONE_LOOKS) {
+		delay = backoff(agent, ++failures,
+				&err); /* a definition that is not served for a moment looks like a resource that is gone */
 	} else {
 		failures = 0;
 	}

@@ -23,6 +23,19 @@ void subject_open(struct job_view *view, struct kube *reads, const struct kube_r
 	ledger_store_name(kind->kind, view->name, view->ledger_name);
 }
 
+void subject_launched(struct job_view *view, const struct node *spec)
+{
+	const char *cluster = node_text(node_get(spec, "deploymentName"));
+	if (spec == NULL)
+		return;
+	if (view->subject != SUBJECT_SESSION_JOB) {
+		view->subject = node_is(node_get(spec, "job"), NODE_MAP) ? SUBJECT_APPLICATION : SUBJECT_SESSION;
+	} else if (cluster != NULL) {
+		LEDGER_SET(view->launched_on, cluster);
+		view->cluster = view->launched_on;
+	}
+}
+
 void subject_free(struct job_view *view)
 {
 	doc_free(TAKE(view->effective));

@@ -11,7 +11,6 @@
 
 #define FLINK_LAUNCH_ANNOTATION "weir.dev/launch"
 #define FLINK_JOB_ID_ANNOTATION "weir.dev/job-id"
-#define FLINK_PREFLIGHT_LABEL   "weir.dev/preflight"
 
 enum { FLINK_NAME_MAX = 45 };
 
@@ -26,22 +25,5 @@ bool flink_objects_jobmanager(const struct flink_launch *launch, struct doc *doc
  */
 bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list,
 			      struct error *err);
-
-/* ---- preflight: a pod that checks image, jar and configuration before a running job is touched ---- */
-
-/* Exit codes of its container; a short reason is its termination message. */
-enum flink_preflight_exit {
-	FLINK_PREFLIGHT_PASSED = 0,
-	FLINK_PREFLIGHT_JAR_UNREADABLE = 10,
-	FLINK_PREFLIGHT_CONFIG_REFUSED = 11,
-	FLINK_PREFLIGHT_NOT_CHECKED = 12,
-};
-
-/*
- * ConfigMap and Pod, both called NAME-preflight-<8 hex digits of the content's digest>, owned by the FlinkDeployment if launch->uid is
- * set. What differs between launches of the same content (job id, restore path, JobResultStore path, generation) is not in the digest.
- */
-bool flink_preflight_build(const struct flink_launch *launch, struct doc *doc, struct node **configmap, struct node **pod,
-			   struct error *err);
 
 #endif

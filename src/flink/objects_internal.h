@@ -70,6 +70,8 @@ struct node *pod_deployment(const struct cluster *c, const struct component *com
 bool cluster_services(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err);
 bool cluster_ingress(const struct cluster *c, struct node *list, struct error *err);
 bool cluster_configmaps(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err);
+/* A TaskManager's pod as {metadata, spec}, labels and annotations of Weir's own left out; in native mode, as Flink would make it. */
+bool cluster_taskmanager_template(const struct cluster *c, struct node **out, struct error *err);
 /* Deployment NAME-taskmanager; nothing in native mode. */
 bool cluster_taskmanagers(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err);
 /* Names of the logging files that flink-config-NAME holds, a list of strings in the order of the volume's items. */

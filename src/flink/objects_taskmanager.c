@@ -3,10 +3,8 @@
 #include "flink/config.h"
 #include "flink/objects_internal.h"
 
-bool cluster_taskmanagers(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err)
+bool cluster_taskmanager_template(const struct cluster *c, struct node **out, struct error *err)
 {
-	if (!c->standalone)
-		return true;
 	struct node *template = cluster_template(c, &COMPONENT_TASKMANAGER), *pod_spec = node_get(template, "spec");
 	struct node *args = node_list(c->doc);
 	pod_add_argument(c, args, "taskmanager");
@@ -17,6 +15,17 @@ bool cluster_taskmanagers(const struct cluster *c, const char *jm_uid, struct no
 		return false;
 	pod_put_volumes(c, pod_spec, container);
 	pod_finish(c, &COMPONENT_TASKMANAGER, pod_spec, container);
+	*out = template;
+	return true;
+}
+
+bool cluster_taskmanagers(const struct cluster *c, const char *jm_uid, struct node *list, struct error *err)
+{
+	struct node *template;
+	if (!c->standalone)
+		return true;
+	if (!cluster_taskmanager_template(c, &template, err))
+		return false;
 	AUTOFREE char *name = mem_printf("%s-taskmanager", c->launch->name);
 	struct node *object = pod_deployment(c, &COMPONENT_TASKMANAGER, name,
 					     flink_config_int(c->config, "kubernetes.internal.taskmanager.replicas", 1), template);

@@ -195,19 +195,33 @@ bool kube_get(struct kube *kube, const struct kube_resource *resource, const cha
 	return call_object(kube, &call, NULL, out, err);
 }
 
-bool kube_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct doc **out,
-		 struct error *err)
+static bool create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, bool dry_run,
+		   struct doc **out, struct error *err)
 {
 	AUTOBUF path = BUF_INIT, what = BUF_INIT, ignored = BUF_INIT;
 	const char *name = node_find_text(object, "metadata/name");
 	if (name == NULL)
 		name = node_text_or(node_find(object, "metadata/generateName"), "");
-	if (!put_object(&ignored, &what, "create", resource, ns, name, NULL, err))
+	if (!put_object(&ignored, &what, dry_run ? "dry-run create" : "create", resource, ns, name, NULL, err))
 		return false;
 	kube_put_collection(&path, resource, ns);
 	kube_put_query(&path, "fieldManager", "weir");
-	struct kube_call call = { .method = "POST", .path = buf_text(&path), .what = buf_text(&what) };
+	if (dry_run)
+		kube_put_query(&path, "dryRun", "All");
+	struct kube_call call = { .method = "POST", .path = buf_text(&path), .what = buf_text(&what), .harmless = dry_run };
 	return call_object(kube, &call, object, out, err);
+}
+
+bool kube_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct doc **out,
+		 struct error *err)
+{
+	return create(kube, resource, ns, object, false, out, err);
+}
+
+bool kube_try_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object,
+		     struct error *err)
+{
+	return create(kube, resource, ns, object, true, NULL, err);
 }
 
 static bool replace(struct kube *kube, const struct kube_resource *resource, const char *ns, const char *name, const char *subresource,

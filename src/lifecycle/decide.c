@@ -175,6 +175,8 @@ static void note_recreation(struct turn *t)
 		return;
 	if (live != NULL) {
 		(void)told_checkpoint(t);
+		if (t->in->config->checkpointing && !proven_no_checkpoint(t))
+			l->had_checkpoint = 1; /* nobody saw how it ended */
 		live->ended_at = t->in->now_ms;
 		LEDGER_SET(live->outcome, "stopped");
 	}
@@ -182,6 +184,9 @@ static void note_recreation(struct turn *t)
 	if (reborn) {
 		l->op = (struct ledger_op){ 0 };
 		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+		l->delete_asked_at = 0;
+		if (l->launch_count > 0 && decide_annotation(t->in->resource, "weir.dev/moved-from") != NULL)
+			l->had_checkpoint = 1; /* two histories: the one that it moved from is not taken over, and a person decides */
 		decision_reason(t->out, "the resource was created anew; its ledger knows of earlier launches");
 	}
 }
@@ -196,14 +201,21 @@ static void finish_deletion(struct turn *t)
 		wait_for(t, "FlinkSessionJobs still name this session cluster");
 		return;
 	}
+	const struct ledger_restore *next = &t->ledger->next;
+	bool only_there = next->kind == RESTORE_HA && next->path[0] == '\0' && t->in->seen->ha_checkpoint;
 	if (place_taken(t)) {
 		turn_op(t, OP_REMOVE, "delete");
+		t->ledger->op.keep_ha = only_there;
 		return;
 	}
-	if (t->in->seen->ha == SEEN_PRESENT) {
+	if (t->in->seen->ha == SEEN_PRESENT && !only_there) {
 		t->out->effect = EFFECT_DELETE_HA;
 		return;
 	}
+	if (only_there)
+		decision_event(t->out, true, "StateKept", "The HA metadata stay: they alone know the newest checkpoint.");
+	if (t->subject != SUBJECT_SESSION_JOB && clean_holds_deletion(t))
+		return;
 	t->out->effect = EFFECT_REMOVE_FINALIZER;
 	decision_reason(t->out, "everything is gone, the ledger is kept");
 }
@@ -342,12 +354,18 @@ void decide(const struct decide_input *in, struct decision *out)
 	if (t.deleting && !subject_held(in->resource, in->subject))
 		return;
 	note_recreation(&t);
+	if (t.deleting && out->ledger.delete_asked_at == 0 && ledger_live(&out->ledger) != NULL)
+		out->ledger.delete_asked_at = in->now_ms; /* whatever is under way: a deletion does not wait for ever */
 	read_spec(&t);
 	rollback_by_hand(&t);
 	choose_target(&t);
+	probe_note(&t);
+	clean_note(&t);
 	if (takeover_move(&t) && takeover_adopt(&t))
 		decide_action(&t);
 	snapshot_step(&t);
+	clean_step(&t);
+	probe_step(&t);
 	status_build(&t);
 
 	note_change(&t);

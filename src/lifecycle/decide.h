@@ -70,6 +70,7 @@ struct job_config {
 	int64_t health_checkpoint_ms; /* no completed checkpoint for so long is not healthy; 0: not looked at */
 	bool block_on_unmanaged; /* a session cluster with jobs that nobody manages is not taken down */
 	char savepoint_dir[LEDGER_PATH - 64]; /* "" if not configured */
+	char ha_dir[LEDGER_ROOT];             /* the storageDir of a cluster with HA; "" for none */
 	struct snapshot_config snapshots;
 };
 
@@ -134,6 +135,8 @@ struct decision {
 	int reason_count;
 	struct decision_event events[DECISION_EVENTS];
 	int event_count;
+	char relies_on[LEDGER_PATH]; /* a state that this decision builds on for the first time; "" for none */
+	bool relies_on_old;          /* and that Flink did not tell in this operation */
 	struct doc *status; /* owned; its root is the whole new status */
 	int64_t next_ms;    /* look again after so long */
 };

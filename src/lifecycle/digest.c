@@ -30,7 +30,7 @@ static void flatten(struct doc *doc, struct node *out, const char *prefix, const
 		if (node_is(value, NODE_MAP)) {
 			flatten(doc, out, buf_text(&key), value);
 		} else if (!ignored_key(buf_text(&key))) {
-			const char *text = node_text(value);
+			const char *text = node_is(value, NODE_BOOL) ? (node_truth(value, false) ? "true" : "false") : node_text(value);
 			node_set(doc, out, buf_text(&key), text == NULL ? node_copy(doc, value) : node_string(doc, text));
 		}
 	}
@@ -46,10 +46,51 @@ static void drop_nulls(struct node *n)
 	}
 }
 
+/* 1.0 is 1: the peer writes its doubles so. */
+static void plain_cpu(struct doc *doc, struct node *part)
+{
+	struct node *resource = node_get(part, "resource");
+	const struct node *cpu = node_get(resource, "cpu");
+	const char *text = node_is(cpu, NODE_NUMBER) ? node_text(cpu) : NULL;
+	if (text == NULL || !str_ends(text, ".0"))
+		return;
+	AUTOBUF whole = BUF_INIT;
+	buf_append(&whole, text, strlen(text) - 2);
+	node_set(doc, resource, "cpu", node_number(doc, buf_text(&whole)));
+}
+
+static void plain_template(struct node *template)
+{
+	(void)node_remove(template, "apiVersion");
+	(void)node_remove(template, "kind");
+	(void)node_remove(template, "status");
+}
+
+struct node *spec_plain(struct doc *doc, const struct node *spec)
+{
+	struct node *copy = node_is(spec, NODE_MAP) ? node_copy(doc, spec) : node_map(doc);
+	struct node *job = node_get(copy, "job");
+	struct node *jobmanager = node_get(copy, "jobManager");
+	struct node *taskmanager = node_get(copy, "taskManager");
+	drop_nulls(copy);
+	if (node_is(node_get(job, "args"), NODE_LIST) && node_count(node_get(job, "args")) == 0)
+		(void)node_remove(job, "args");
+	if (str_eq(node_find_text(job, "parallelism"), "0"))
+		(void)node_remove(job, "parallelism");
+	if (str_eq(node_find_text(jobmanager, "replicas"), "1"))
+		(void)node_remove(jobmanager, "replicas");
+	plain_cpu(doc, jobmanager);
+	plain_cpu(doc, taskmanager);
+	plain_template(node_get(copy, "podTemplate"));
+	plain_template(node_get(jobmanager, "podTemplate"));
+	plain_template(node_get(taskmanager, "podTemplate"));
+	return copy;
+}
+
 void spec_digest(const struct node *spec, const char *references, char out[65])
 {
 	AUTODOC *doc = doc_new();
-	struct node *copy = node_is(spec, NODE_MAP) ? node_copy(doc, spec) : node_map(doc);
+	struct node *copy = spec_plain(doc, spec);
 	struct node *config = node_map(doc);
 	flatten(doc, config, "", node_get(copy, "flinkConfiguration"));
 	node_set(doc, copy, "flinkConfiguration", config);
@@ -58,7 +99,6 @@ void spec_digest(const struct node *spec, const char *references, char out[65])
 		(void)node_remove(job, ignored_job_fields[i]);
 	if (str_eq(node_find_text(copy, "mode"), "native"))
 		(void)node_remove(copy, "mode");
-	drop_nulls(copy);
 	AUTOBUF text = BUF_INIT;
 	node_to_json(copy, &text, JSON_SORTED);
 	if (references != NULL)
@@ -70,7 +110,7 @@ void spec_digest(const struct node *spec, const char *references, char out[65])
 
 struct member {
 	const char *name;
-	const char *otherwise; /* JSON of an absent member */
+	const char *otherwise; /* JSON of an absent member; NULL: it stays absent */
 	const struct member *of;
 	bool number_as_double;
 };
@@ -98,10 +138,12 @@ static const struct member ingress_members[] = { { "template", "null", NULL, fal
 						 { "annotations", "null", NULL, false }, { "labels", "null", NULL, false },
 						 { "tls", "null", NULL, false },	 { NULL, NULL, NULL, false } };
 static const struct member jobmanager_members[] = { { "resource", "null", resource_members, false },
+						    { "resources", NULL, NULL, false },
 						    { "replicas", "1", NULL, false },
 						    { "podTemplate", "null", NULL, false },
 						    { NULL, NULL, NULL, false } };
 static const struct member taskmanager_members[] = { { "resource", "null", resource_members, false },
+						     { "resources", NULL, NULL, false },
 						     { "replicas", "null", NULL, false },
 						     { "podTemplate", "null", NULL, false },
 						     { NULL, NULL, NULL, false } };
@@ -122,13 +164,24 @@ static const struct member spec_members[] = {
 	{ NULL, NULL, NULL, false },
 };
 
+static const struct member session_job_members[] = {
+	{ "job", "null", job_members, false },
+	{ "restartNonce", "null", NULL, false },
+	{ "flinkConfiguration", "{}", NULL, false },
+	{ "deploymentName", "null", NULL, false },
+	{ NULL, NULL, NULL, false },
+};
+
 static void put_members(struct buf *out, const struct node *n, const struct member *m)
 {
 	buf_putc(out, '{');
 	for (const struct member *first = m; m->name != NULL; m++) {
 		const struct node *value = node_get(n, m->name);
+		bool absent = value == NULL || node_is(value, NODE_NULL);
+		if (absent && m->otherwise == NULL)
+			continue;
 		buf_printf(out, "%s\"%s\":", m == first ? "" : ",", m->name);
-		if (value == NULL || node_is(value, NODE_NULL))
+		if (absent)
 			buf_puts(out, m->otherwise);
 		else if (m->of != NULL && node_is(value, NODE_MAP))
 			put_members(out, value, m->of);
@@ -150,7 +203,7 @@ void spec_last_reconciled(const struct node *spec, const char *state, const char
 		node_set_text(doc, job, "upgradeMode", upgrade_mode);
 	}
 	buf_puts(out, "{\"spec\":");
-	put_members(out, copy, spec_members);
+	put_members(out, copy, node_get(copy, "deploymentName") != NULL ? session_job_members : spec_members);
 	buf_printf(out, ",\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":%s}}",
 		   first_deployment ? "true" : "false");
 }

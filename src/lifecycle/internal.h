@@ -29,6 +29,19 @@ void remove_continue(struct turn *t); /* op OP_REMOVE */
 /* Was the state looked for and surely not found? Then the turn waits for a choice. */
 bool state_absent(struct turn *t, const struct ledger_restore *state);
 void remove_begin(struct turn *t, const char *reason, bool keep_ha);
+/* probe.c */
+void probe_note(struct turn *t); /* what the pod said goes into the ledger */
+void probe_step(struct turn *t); /* ends it, once nothing else is to do */
+/*
+ * The turn is about to rely on that path, which is old if Flink did not tell it just now. True: it surely is not there, or a pod has to look
+ * first; the turn waits.
+ */
+bool state_unusable(struct turn *t, const char *path, bool old);
+/* clean.c */
+void clean_note(struct turn *t); /* what the live launch makes in HA storage */
+void clean_step(struct turn *t); /* cleans up one directory that nothing uses any more, if nothing else is to do */
+/* Everything of a deleted resource is gone but its directories: is one to be waited for? */
+bool clean_holds_deletion(struct turn *t);
 /* Nothing can be done now; `why` goes into the status, too. */
 void wait_for(struct turn *t, const char *why);
 /* launch.c */

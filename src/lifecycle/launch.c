@@ -7,6 +7,10 @@
 #include "base/sha256.h"
 #include "lifecycle/internal.h"
 
+enum { MAKING_MS = 60000 };
+
+enum { FRESH_MS = 600000 };
+
 /* weir.dev/restore-from: latest | path:<uri> | commit:<sha>. A value counts once. */
 static bool choice_made(struct turn *t, struct ledger_restore *out)
 {
@@ -83,6 +87,20 @@ static bool empty_allowed(struct turn *t)
 	return true;
 }
 
+/* Is what starts of another Flink version than what ended? That one's HA metadata are nothing that this one reads. */
+static bool another_flink(const struct turn *t)
+{
+	const struct ledger *l = t->ledger;
+	const struct ledger_launch *stable = t->target == TARGET_STABLE ? ledger_stable(l) : NULL;
+	const struct ledger_launch *last = l->launch_count == 0 ? NULL : &l->launches[l->launch_count - 1];
+	if (last == NULL || last->spec == NULL)
+		return false;
+	AUTODOC *old = doc_parse_json(last->spec, strlen(last->spec), "launched spec", NULL, NULL);
+	AUTODOC *back = stable == NULL ? NULL : doc_parse_json(stable->spec, strlen(stable->spec), "stable spec", NULL, NULL);
+	const struct node *now = back == NULL ? t->spec : doc_root(back);
+	return old != NULL && !str_eq(node_find_text(doc_root(old), "flinkVersion"), node_find_text(now, "flinkVersion"));
+}
+
 static bool choose_state(struct turn *t, struct ledger_restore *out)
 {
 	struct ledger *l = t->ledger;
@@ -118,6 +136,17 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 	}
 	if (l->next.kind == RESTORE_EMPTY && l->had_checkpoint && !consents_to_empty(t)) {
 		l->next.kind = RESTORE_UNDECIDED; /* the consent was withdrawn before it was used */
+	}
+	if (l->next.kind == RESTORE_HA && t->in->seen->ha_checkpoint && another_flink(t)) {
+		if (l->next.path[0] == '\0') {
+			LEDGER_SET(l->stuck, "StateChoiceRequired: the state is in HA metadata of another flinkVersion and no checkpoint path is "
+					     "known; go back to that version, or set weir.dev/restore-from: path:<uri>");
+			return false;
+		}
+		decision_reason(t->out, "the HA metadata are another Flink version's: restoring from the recorded checkpoint");
+		*out = l->next;
+		out->kind = RESTORE_PATH;
+		return true;
 	}
 	bool vanished = l->next.kind == RESTORE_HA && !t->in->seen->ha_checkpoint; /* and an empty start is allowed */
 	if (l->next.kind != RESTORE_UNDECIDED && !vanished) {
@@ -156,6 +185,15 @@ static char *spec_text(const struct turn *t)
 	return buf_take(&text);
 }
 
+/* Anything but what the launch that ended just now left. */
+static bool is_old(const struct turn *t, const char *path)
+{
+	const struct ledger *before = t->in->ledger;
+	const struct ledger_launch *last = before->launch_count == 0 ? NULL : &before->launches[before->launch_count - 1];
+	bool just_ended = last != NULL && last->ended_at != 0 && t->in->now_ms - last->ended_at < FRESH_MS;
+	return !just_ended || strcmp(before->next.path, path) != 0;
+}
+
 void launch_begin(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
@@ -187,7 +225,7 @@ void launch_begin(struct turn *t)
 		decision_reason(t->out, "%s", l->stuck);
 		return;
 	}
-	if (state_absent(t, &restore)) {
+	if (restore.kind == RESTORE_PATH && state_unusable(t, restore.path, is_old(t, restore.path))) {
 		LEDGER_SET(l->spent_choice, t->in->ledger->spent_choice);
 		return;
 	}
@@ -196,6 +234,7 @@ void launch_begin(struct turn *t)
 		/* metadata of an earlier job id: not what this launch starts from, and not to be mixed with it */
 		decision_reason(t->out, "HA metadata of an earlier launch is removed first");
 		l->next = restore;
+		LEDGER_SET(l->spent_empty, t->in->ledger->spent_empty); /* a consent is used up by the launch, not by this */
 		t->out->effect = EFFECT_DELETE_HA;
 		return;
 	}
@@ -219,10 +258,10 @@ void launch_begin(struct turn *t)
 	l->next = (struct ledger_restore){ 0 };
 	l->rewind[0] = '\0';
 	l->health = (struct ledger_health){ 0 };
-	if (t->target == TARGET_SPEC) { /* what these asked for is done with this launch */
+	/* what these asked for is done with this launch */
+	if (t->target == TARGET_SPEC)
 		ledger_spend(l->spent_redeploy, node_find_text(t->spec, "job/savepointRedeployNonce"));
-		ledger_spend(l->spent_restart, decide_annotation(t->in->resource, "weir.dev/restart"));
-	}
+	ledger_spend(l->spent_restart, decide_annotation(t->in->resource, "weir.dev/restart"));
 	if (restore.kind == RESTORE_PATH)
 		l->had_checkpoint = 1;
 	turn_op(t, OP_LAUNCH, t->target == TARGET_STABLE ? "rollback" : "deploy");
@@ -247,20 +286,34 @@ void launch_continue(struct turn *t)
 		decision_reason(t->out, "the Kubernetes API did not show the cluster; nothing is started");
 		return;
 	}
-	if (s->jm == SEEN_PRESENT && s->jm_launch == launch->number && !s->jm_deleting && s->jm_complete) {
+	bool wanted = !t->deleting && t->target != TARGET_NOTHING && strcmp(launch->digest, t->target_digest) == 0;
+	bool made = s->jm == SEEN_PRESENT && s->jm_launch == launch->number && !s->jm_deleting;
+	bool given_up = !wanted && t->in->now_ms - l->op.started_at > MAKING_MS; /* of what cannot be made whole nothing is wanted any more */
+	if (made && (s->jm_complete || given_up)) {
+		launch->refused[0] = '\0'; /* it runs after all */
 		launch->submitted_at = t->in->now_ms;
 		l->op = (struct ledger_op){ 0 };
 		return;
 	}
-	bool wanted = !t->deleting && t->target != TARGET_NOTHING && strcmp(launch->digest, t->target_digest) == 0;
+	if (made)
+		launch->refused[0] = '\0'; /* of what belongs to the Deployment: it is there, and may run */
+	if (launch->refused[0] != '\0' && s->jm == SEEN_ABSENT && t->subject != SUBJECT_SESSION_JOB) {
+		launch->submitted_at = t->in->now_ms;
+		l->op = (struct ledger_op){ 0 };
+		return;
+	}
 	if (t->subject == SUBJECT_SESSION_JOB) {
 		submit_continue(t, launch, wanted);
 		return;
 	}
-	if (!wanted && s->jm == SEEN_ABSENT && s->jm_pods + s->tm_pods == 0 && s->ha != SEEN_UNKNOWN && !s->ha_checkpoint) {
-		/* it was never created, and is no longer wanted: its state goes to whatever comes next */
+	if (!wanted && s->jm == SEEN_ABSENT && s->jm_pods + s->tm_pods == 0 && s->ha != SEEN_UNKNOWN) {
+		/* it is not there, and is no longer wanted: its state goes to whatever comes next */
 		decision_reason(t->out, "launch %lld is withdrawn before it was created", (long long)launch->number);
 		l->next = launch->restore;
+		if (s->ha_checkpoint && launch->restore.kind != RESTORE_HA)
+			l->next = (struct ledger_restore){ .kind = RESTORE_HA }; /* it was, and completed this since */
+		if (s->ha_checkpoint)
+			l->had_checkpoint = 1;
 		launch->ended_at = t->in->now_ms;
 		LEDGER_SET(launch->outcome, "withdrawn");
 		l->op = (struct ledger_op){ 0 };

@@ -84,6 +84,14 @@ static const struct field disposal_fields[] = {
 	INT(ledger_disposal, of),	  TEXT(ledger_disposal, trigger), INT(ledger_disposal, attempt), INT(ledger_disposal, started_at),
 	INT(ledger_disposal, retry_at), INT(ledger_disposal, done),	  END,
 };
+static const struct field litter_fields[] = {
+	INT(ledger_litter, kind),     INT(ledger_litter, launch), INT(ledger_litter, attempts), INT(ledger_litter, tried_at),
+	TEXT(ledger_litter, root), TEXT(ledger_litter, name),  TEXT(ledger_litter, why),	END,
+};
+static const struct field probe_fields[] = {
+	INT(ledger_probe, question),	INT(ledger_probe, answer), INT(ledger_probe, asked_at), INT(ledger_probe, answered_at),
+	TEXT(ledger_probe, path), TEXT(ledger_probe, pod),  TEXT(ledger_probe, why),	END,
+};
 static const struct field ledger_fields[] = {
 	TEXT(ledger, uid),
 	INT(ledger, next_launch),
@@ -121,6 +129,9 @@ static const struct field ledger_fields[] = {
 	INT(ledger, checkpoint_periodic_at),
 	TEXT(ledger, snapshot_failure),
 	TEXT(ledger, snapshot_problem),
+	INT(ledger, cleaning),
+	INT(ledger, clean_until),
+	SUB(ledger, probe, probe_fields),
 	END,
 };
 
@@ -232,7 +243,8 @@ bool ledger_equal(const struct ledger *a, const struct ledger *b)
 	return fields_equal(a, b, ledger_fields) &&
 	       lists_equal(a->launches, b->launches, a->launch_count, b->launch_count, sizeof a->launches[0], launch_fields) &&
 	       lists_equal(a->quarantine, b->quarantine, a->quarantine_count, b->quarantine_count, sizeof a->quarantine[0], quarantine_fields) &&
-	       lists_equal(a->records, b->records, a->record_count, b->record_count, sizeof a->records[0], record_fields);
+	       lists_equal(a->records, b->records, a->record_count, b->record_count, sizeof a->records[0], record_fields) &&
+	       lists_equal(a->litter, b->litter, a->litter_count, b->litter_count, sizeof a->litter[0], litter_fields);
 }
 
 void ledger_set_text(char *field, size_t size, const char *text)
@@ -310,6 +322,11 @@ bool ledger_read(struct ledger *l, const char *json, size_t len, struct error *e
 		  error_set(err, ERROR_INVALID, "ledger: more than %d records of snapshots", LEDGER_RECORDS);
 	for (size_t i = 0; ok && i < node_count(records); i++, fresh.record_count++)
 		ok = read_fields(node_at(records, i), &fresh.records[i], record_fields, err);
+	const struct node *litter = node_get(root, "litter");
+	if (ok && node_count(litter) > LEDGER_LITTER)
+		ok = error_set(err, ERROR_INVALID, "ledger: more than %d directories to be cleaned up", LEDGER_LITTER);
+	for (size_t i = 0; ok && i < node_count(litter); i++, fresh.litter_count++)
+		ok = read_fields(node_at(litter, i), &fresh.litter[i], litter_fields, err);
 	if (!ok) {
 		ledger_free(&fresh);
 		return false;
@@ -345,6 +362,14 @@ void ledger_write(const struct ledger *l, struct buf *json)
 	}
 	if (l->record_count > 0)
 		node_set(doc, root, "records", records);
+	struct node *litter = node_list(doc);
+	for (int64_t i = 0; i < l->litter_count; i++) {
+		struct node *n = node_map(doc);
+		write_fields(doc, n, &l->litter[i], litter_fields);
+		node_append(doc, litter, n);
+	}
+	if (l->litter_count > 0)
+		node_set(doc, root, "litter", litter);
 	node_to_json(root, json, JSON_PRETTY);
 }
 
@@ -447,6 +472,25 @@ void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms)
 	LEDGER_SET(l->newest.path, path);
 	l->newest_at = now_ms;
 	l->had_checkpoint = 1;
+}
+
+struct ledger_litter *ledger_cleaning(struct ledger *l)
+{
+	return l->cleaning > 0 && l->cleaning <= l->litter_count ? &l->litter[l->cleaning - 1] : NULL;
+}
+
+void ledger_cleaned(struct ledger *l, const char *why)
+{
+	struct ledger_litter *x = ledger_cleaning(l);
+	l->cleaning = 0;
+	if (x == NULL)
+		return;
+	if (why != NULL) {
+		(void)snprintf(x->why, sizeof x->why, "%.*s", (int)sizeof x->why - 1, why);
+		return;
+	}
+	memmove(x, x + 1, (size_t)(&l->litter[l->litter_count] - (x + 1)) * sizeof *x);
+	l->litter_count--;
 }
 
 struct ledger_record *ledger_record_of(struct ledger *l, int64_t at)

@@ -20,6 +20,8 @@ enum {
 	LEDGER_QUARANTINE = 16,
 	LEDGER_PATH = 512,
 	LEDGER_RECORDS = 32, /* snapshots that are remembered */
+	LEDGER_LITTER = 16,
+	LEDGER_ROOT = 256, /* a storageDir; a longer one is left uncleaned */
 	LEDGER_TEXT_MAX = 256 * 1024,
 	LEDGER_TOKEN = 64,
 };
@@ -137,6 +139,32 @@ struct ledger_health {
 	int64_t checkpoint_at, checkpoints;  /* when their number last rose, and the number */
 };
 
+/* ---- what launches leave in HA storage (lifecycle/clean.c) ---- */
+enum litter_kind { LITTER_NONE, LITTER_RESULTS, LITTER_HA };
+
+/* A directory that a launch of this ledger made, root/name. */
+struct ledger_litter {
+	int64_t kind;   /* enum litter_kind */
+	int64_t launch; /* the last one that used it */
+	int64_t attempts, tried_at;
+	char root[LEDGER_ROOT]; /* the high-availability.storageDir */
+	char name[140];         /* below it, as store/clean.h says */
+	char why[160];          /* the last attempt failed */
+};
+
+/* ---- a pod that looks into storage which the agent does not reach (lifecycle/probe.c) ---- */
+enum probe_question { PROBE_NONE, PROBE_LOOK, PROBE_CLEAN };
+
+/* The last one. PROBE_CLEAN: of the litter that is being cleaned up. */
+struct ledger_probe {
+	int64_t question; /* enum probe_question */
+	char path[LEDGER_PATH];
+	char pod[80]; /* of this name, to be deleted; "" before it was created, and afterwards */
+	int64_t asked_at, answered_at;
+	int64_t answer; /* enum seen; of PROBE_CLEAN all but SEEN_UNKNOWN: it is done */
+	char why[160];
+};
+
 struct ledger {
 	char uid[48]; /* of the resource whose launches these are; another one means it was re-created */
 	int64_t next_launch; /* the number that the next launch gets */
@@ -158,7 +186,7 @@ struct ledger {
 	char spent_redeploy[LEDGER_TOKEN]; /* savepointRedeployNonce */
 	char spent_empty[65];    /* weir.dev/allow-empty */
 	char preflight_digest[65];
-	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown */
+	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown, refused (by the API server) */
 	char preflight_message[256];
 	int64_t preflight_at;
 	char stuck[200]; /* why the next step cannot be taken, for status; "" when nothing is */
@@ -177,6 +205,11 @@ struct ledger {
 	char snapshot_problem[200]; /* why snapshots cannot be made as they are asked for; "" for nothing */
 	struct ledger_record records[LEDGER_RECORDS]; /* oldest first */
 	int64_t record_count;
+	struct ledger_litter litter[LEDGER_LITTER]; /* oldest first */
+	int64_t litter_count;
+	int64_t cleaning;    /* the number, from 1, of the litter that EFFECT_CLEAN or a pod is about; 0: none */
+	int64_t clean_until; /* a deletion waits for it no longer than this; 0: none does */
+	struct ledger_probe probe;
 };
 
 void ledger_init(struct ledger *l);
@@ -202,6 +235,10 @@ struct ledger_record *ledger_add_record(struct ledger *l, int64_t at);
 struct ledger_record *ledger_record_of(struct ledger *l, int64_t at);
 void ledger_drop_record(struct ledger *l, int64_t at);
 void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms); /* the newest usable state */
+/* The litter that is being cleaned up, or NULL. */
+struct ledger_litter *ledger_cleaning(struct ledger *l);
+/* How that ended; why NULL: it is gone. */
+void ledger_cleaned(struct ledger *l, const char *why);
 
 /* A one-shot value as the ledger keeps it: itself, or its digest where it is long; "" for NULL. */
 void ledger_spend(char field[LEDGER_TOKEN], const char *value);

@@ -55,6 +55,11 @@ struct observation {
 	char checkpoint_path[LEDGER_PATH]; /* newest completed, restored or savepoint */
 	char savepoint_path[LEDGER_PATH];  /* newest savepoint that the job reports */
 	char absent_path[LEDGER_PATH]; /* a state that this turn wanted to rely on, and that surely is not there any more; "" */
+	char unproven_path[LEDGER_PATH]; /* one that no configured store can be asked about, but a probe pod can; "" */
+	enum seen probe;        /* the pod of the ledger's probe: it exists, or is gone */
+	bool probe_done;        /* and has answered: */
+	enum seen probe_answer;
+	char probe_why[160];
 	char found_path[LEDGER_PATH];  /* a savepoint that lies in the target directory of the open stop attempt; "" for none seen */
 	enum savepoint_seen savepoint; /* the operation of the open OP_STOP */
 	char savepoint_location[LEDGER_PATH];

@@ -9,7 +9,8 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 	const struct observation *s = t->in->seen;
 	const struct policy *p = t->in->policy;
 	if (launch->refused[0] != '\0') {
-		(void)snprintf(why, size, "Flink refused the submission: %.150s", launch->refused);
+		(void)snprintf(why, size, "%s: %.150s", t->subject == SUBJECT_SESSION_JOB ? "Flink refused the submission" : "the cluster was refused",
+			       launch->refused);
 		return true;
 	}
 	if (s->rest == SEEN_PRESENT && s->job == JOB_FAILED) {
@@ -53,14 +54,14 @@ bool proven_no_checkpoint(const struct turn *t)
 	const struct ledger_launch *live = ledger_live(t->ledger);
 	if (live->checkpoints > 0 || s->ha_checkpoint)
 		return false;
-	if (live->refused[0] != '\0')
+	if (live->refused[0] != '\0' && s->jm == SEEN_ABSENT)
 		return true;
 	if (s->rest == SEEN_PRESENT && s->checkpoints == SEEN_PRESENT)
 		return s->checkpoints_completed == 0;
 	if (live->running_at != 0)
 		return false;
 	bool image_never_started = s->jm_pods > 0 && s->trouble[0] != '\0' && s->jm_restarts == 0;
-	bool metadata_would_say = t->in->config->ha && s->ha != SEEN_UNKNOWN;
+	bool metadata_would_say = t->subject == SUBJECT_APPLICATION && t->in->config->ha && s->ha != SEEN_UNKNOWN;
 	return !t->in->config->checkpointing || metadata_would_say || image_never_started;
 }
 

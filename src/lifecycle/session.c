@@ -34,7 +34,9 @@ void drain_continue(struct turn *t)
 	struct ledger_launch *live = ledger_live(t->ledger);
 	char reason[24];
 	LEDGER_SET(reason, t->ledger->op.reason);
-	if (live == NULL || (!t->deleting && t->target_digest != NULL && strcmp(live->digest, t->target_digest) == 0)) {
+	bool restart = strcmp(reason, "restart") == 0; /* of the same content */
+	if (live == NULL ||
+	    (!t->deleting && !restart && t->target_digest != NULL && strcmp(live->digest, t->target_digest) == 0)) {
 		decision_reason(t->out, "the change was taken back: the session cluster stays as it is");
 		t->ledger->op = (struct ledger_op){ 0 };
 		return;
@@ -97,6 +99,11 @@ bool session_job_lost(struct turn *t)
 	struct ledger *l = t->ledger;
 	if (view->cluster == SEEN_ABSENT)
 		return true;
+	if (!view->ready && !view->draining && !t->deleting) { /* with HA it brings its jobs back by itself once it is up */
+		l->missing_at = 0;
+		wait_for(t, view->problem[0] == '\0' ? "the session cluster is not ready" : view->problem);
+		return false;
+	}
 	if (l->missing_at == 0)
 		l->missing_at = t->in->now_ms;
 	if (t->in->now_ms - l->missing_at >= LOST_AFTER_MS)
@@ -123,11 +130,14 @@ void submit_continue(struct turn *t, struct ledger_launch *launch, bool wanted)
 		l->op = (struct ledger_op){ 0 };
 		return;
 	}
+	bool in_doubt = l->op.sent_at != 0 && t->in->now_ms - l->op.sent_at < SUBMISSION_MS;
 	if (wanted && view->ready && t->in->now_ms - l->op.started_at > t->in->policy->start_deadline_ms) {
-		LEDGER_SET(launch->refused, "the session cluster did not accept it in time");
+		if (in_doubt) /* the last submission may still arrive: no other launch before that is over */
+			wait_for(t, "waiting for the session cluster to tell whether the job was accepted");
+		else
+			LEDGER_SET(launch->refused, "the session cluster did not accept it in time");
 		return;
 	}
-	bool in_doubt = l->op.sent_at != 0 && t->in->now_ms - l->op.sent_at < SUBMISSION_MS;
 	if (!wanted && !in_doubt && t->in->seen->jm == SEEN_ABSENT) {
 		decision_reason(t->out, "launch %lld is withdrawn: the session cluster does not know its job", (long long)launch->number);
 		l->next = launch->restore;

@@ -8,12 +8,7 @@ enum { CANCEL_PATIENCE_MS = 60000 };
 
 bool state_absent(struct turn *t, const struct ledger_restore *state)
 {
-	if (state->kind != RESTORE_PATH || state->path[0] == '\0' || strcmp(state->path, t->in->seen->absent_path) != 0)
-		return false;
-	char why[200];
-	(void)snprintf(why, sizeof why, "StateChoiceRequired: %.90s does not exist any more; set weir.dev/restore-from: path:<uri>", state->path);
-	wait_for(t, why);
-	return true;
+	return state->kind == RESTORE_PATH && state_unusable(t, state->path, false);
 }
 
 void remove_begin(struct turn *t, const char *reason, bool keep_ha)
@@ -89,6 +84,19 @@ static bool can_cancel(const struct observation *s)
 	       !job_state_terminal(s->job);
 }
 
+/* A deletion goes on without a savepoint. What only the HA metadata know stays in them. */
+static void give_up_savepoint(struct turn *t, const char *told)
+{
+	struct ledger *l = t->ledger;
+	bool only_there = told == NULL && t->in->seen->ha_checkpoint;
+	decision_reason(t->out, "no savepoint can be had; the newest known state is %s",
+			only_there			? "in the HA metadata, which stay"
+			: l->newest.path[0] == '\0'	? "none"
+							: l->newest.path);
+	l->next = only_there ? (struct ledger_restore){ .kind = RESTORE_HA } : l->newest;
+	remove_begin(t, "delete", only_there);
+}
+
 /* The rows of the peer's table "is an upgrade possible now, and how", top to bottom. */
 static void stop_choose(struct turn *t, const char *reason)
 {
@@ -99,17 +107,26 @@ static void stop_choose(struct turn *t, const char *reason)
 	bool running = s->rest == SEEN_PRESENT && s->job == JOB_RUNNING;
 	bool can_savepoint = t->in->config->savepoint_dir[0] != '\0';
 
+	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
+	bool overdue = delete && t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms;
+	if (cluster_unseen(t) && overdue && t->subject == SUBJECT_SESSION_JOB) {
+		decision_reason(t->out, "the session cluster does not answer; the newest known state is recorded");
+		l->next = l->newest;
+		remove_begin(t, reason, false);
+		return;
+	}
 	if (cluster_unseen(t)) {
 		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
 		return;
 	}
-	if (delete && l->delete_asked_at == 0)
-		l->delete_asked_at = t->in->now_ms;
 	if (t->subject == SUBJECT_SESSION) {
 		drain_begin(t, reason);
 		return;
 	}
 	if (snapshot_holds_stop(t))
+		return;
+	const char *back = l->rewind[0] != '\0' && t->target == TARGET_STABLE ? l->rewind : redeploy_path(t);
+	if (back != NULL && !delete && state_unusable(t, back, true))
 		return;
 	const char *told = told_checkpoint(t);
 	if (redeploy_path(t) != NULL && !delete) {
@@ -147,6 +164,11 @@ static void stop_choose(struct turn *t, const char *reason)
 		} else if (told != NULL) {
 			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), told);
 			restore_from(t, told);
+		} else if (s->checkpoints_completed > 0 || live->checkpoints > 0) {
+			decision_reason(t->out, "the job is %s and completed checkpoints, but where they are is not told: a person decides",
+					job_state_name(s->job));
+			l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+			l->had_checkpoint = 1;
 		} else {
 			l->next = live->restore; /* it completed nothing: what it started from is still the newest */
 		}
@@ -208,13 +230,8 @@ static void stop_choose(struct turn *t, const char *reason)
 		remove_begin(t, reason, s->ha_checkpoint);
 		return;
 	}
-	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
-	bool overdue = t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms;
 	if (delete && (overdue || (!can_savepoint && s->checkpoints == SEEN_PRESENT))) {
-		decision_reason(t->out, "no savepoint can be had; the newest known state is %s",
-				l->newest.path[0] == '\0' ? "none" : l->newest.path);
-		l->next = l->newest;
-		remove_begin(t, reason, false);
+		give_up_savepoint(t, told);
 		return;
 	}
 	wait_for(t, running ? "the job cannot be stopped with its state: no savepoint directory and no HA metadata with a checkpoint"
@@ -361,10 +378,7 @@ void stop_continue(struct turn *t)
 	}
 	if (t->deleting && t->ledger->delete_asked_at != 0 &&
 	    t->in->now_ms - t->ledger->delete_asked_at >= t->in->policy->delete_deadline_ms && s->savepoint != SAVEPOINT_COMPLETED) {
-		(void)told_checkpoint(t);
-		decision_reason(t->out, "no savepoint can be had in time; the newest known state is recorded");
-		t->ledger->next = t->ledger->newest;
-		remove_begin(t, "delete", false);
+		give_up_savepoint(t, told_checkpoint(t));
 		return;
 	}
 	if (s->rest == SEEN_PRESENT && job_state_terminal(s->job)) {
@@ -485,6 +499,8 @@ void remove_continue(struct turn *t)
 	if (t->subject == SUBJECT_SESSION_JOB) {
 		if (session_job_gone(t))
 			remove_done(t);
+		else if (t->out->effect == EFFECT_CANCEL_JOB)
+			remove_look(t);
 		return;
 	}
 	if (cluster_unseen(t)) {

@@ -26,6 +26,12 @@ static void take_history(struct ledger *l, const struct ledger *from)
 	for (int64_t i = 0; i < copy.quarantine_count; i++)
 		l->quarantine[i] = copy.quarantine[i];
 	l->quarantine_count = copy.quarantine_count;
+	/* what was used up under the old name is used up: left in the file it allows nothing under the new one */
+	LEDGER_SET(l->spent_choice, copy.spent_choice);
+	LEDGER_SET(l->spent_empty, copy.spent_empty);
+	LEDGER_SET(l->spent_redeploy, copy.spent_redeploy);
+	LEDGER_SET(l->spent_retry, copy.spent_retry);
+	LEDGER_SET(l->spent_rollback, copy.spent_rollback);
 }
 
 static void wait_stuck(struct turn *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -201,10 +207,12 @@ bool takeover_adopt(struct turn *t)
 	if (suspended) {
 		launch.ended_at = t->in->now_ms;
 		LEDGER_SET(launch.outcome, "stopped");
-		if (l->newest.path[0] != '\0')
+		bool last_state = str_eq(node_find_text(spec, "job/upgradeMode"), "last-state");
+		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
+		if (t->in->seen->ha_checkpoint)
+			l->next.kind = RESTORE_HA; /* it is gone once a savepoint was taken: newer than any path in the status */
+		else if (!last_state && l->newest.path[0] != '\0')
 			l->next = l->newest;
-		else if (t->in->seen->ha_checkpoint)
-			l->next.kind = RESTORE_HA;
 	} else if (stable != NULL && strcmp(stable, text) == 0) {
 		launch.running_at = launch.stable_at = t->in->now_ms;
 	}

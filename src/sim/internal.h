@@ -122,6 +122,8 @@ char *stored_key(const char *path); /* as Flink writes it: file:///a is file:/a;
 void stored_put(struct stored **list, size_t *count, const char *path, int64_t value);
 struct stored *stored_get(struct stored *list, size_t count, const char *path);
 bool stored_remove(struct stored *list, size_t *count, const char *path);
+/* What a state probe pod (store/probe.h) says that is asked this. */
+const char *storage_answer(struct sim *sim, const char *question, const char *path);
 
 /* kinds.c */
 void kinds_init(struct sim *sim);
@@ -228,6 +230,9 @@ void verbs_handle(struct call *call);					  /* verbs.c */
 bool write_check_content(struct call *call, struct doc *doc); /* kind, names */
 bool write_check_strict(struct call *call, const struct node *root); /* fieldValidation=Strict: unknown fields */
 bool write_check_whole(struct call *call, struct doc *doc, const struct object *old); /* after merging; old NULL: a creation */
+/* admission.c: Pod Security and quotas */
+bool write_check_admission(struct call *call, const struct node *root); /* of a creation */
+bool pod_admitted(struct sim *sim, const char *ns, const struct node *pod, struct buf *problem);
 void call_resource_name(const struct kind *kind, struct buf *out);	  /* "deployments.apps" */
 void call_object(struct call *call, int status, const struct node *root); /* as it is or as a Table */
 struct object *call_find(struct call *call);				  /* NULL after a 404 was answered */

@@ -14,6 +14,7 @@ static const struct row {
 	{ "", "v1", "nodes", "Node", "node", "no", STATUS },
 	{ "", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", "persistentvolumeclaim", "pvc", NAMESPACED | STATUS },
 	{ "", "v1", "pods", "Pod", "pod", "po", NAMESPACED | STATUS },
+	{ "", "v1", "resourcequotas", "ResourceQuota", "resourcequota", "quota", NAMESPACED | STATUS },
 	{ "", "v1", "secrets", "Secret", "secret", NULL, NAMESPACED },
 	{ "", "v1", "serviceaccounts", "ServiceAccount", "serviceaccount", "sa", NAMESPACED },
 	{ "", "v1", "services", "Service", "service", "svc", NAMESPACED | STATUS },

@@ -160,6 +160,18 @@ static int preflight_result(struct sim *sim, const struct object *pod, const cha
 		if (cm != NULL)
 			node_to_json(node_get(object_root(cm), "data"), &text, 0);
 	}
+	const char *program = node_text_or(node_find(root, "spec/containers/0/command/0"), "");
+	const char *image = node_text_or(node_find(root, "spec/containers/0/image"), "");
+	if ((strcmp(program, "sh") == 0 && strstr(image, "no-shell") != NULL) ||
+	    (strcmp(program, "java") == 0 && strstr(image, "no-java") != NULL)) {
+		*message = "exec: executable file not found in $PATH";
+		return 127;
+	}
+	if (strcmp(program, "java") == 0 && (jar || strstr(buf_text(&text), "refuse-me") != NULL)) {
+		*message = jar ? "Error opening zip file or JAR manifest missing : no such file"
+			       : "Exception in thread \"main\" IllegalConfigurationException: refuse-me";
+		return 1;
+	}
 	if (jar) {
 		*message = "the jar cannot be read: no such file";
 		return 10;
@@ -180,6 +192,27 @@ static void preflight_end(struct sim *sim, const char *uid)
 		return;
 	int code = preflight_result(sim, pod, &message);
 	pod_exit(sim, uid, code, message);
+}
+
+static const char *env_of(const struct node *pod, const char *name)
+{
+	const struct node *list = node_find(pod, "spec/containers/0/env");
+	for (size_t i = 0; i < node_count(list); i++)
+		if (str_eq(node_find_text(node_at(list, i), "name"), name))
+			return node_text_or(node_find(node_at(list, i), "value"), "");
+	return "";
+}
+
+/* The pod that looks into storage: as store/probe.c reads it. */
+static void probe_end(struct sim *sim, const char *uid)
+{
+	struct object *pod = pod_by_uid(sim, uid);
+	if (pod == NULL || !pod_running(object_root(pod)))
+		return;
+	const char *path = env_of(object_root(pod), "WEIR_PATH");
+	AUTOFREE char *uri = mem_printf("%s%s", *env_of(object_root(pod), "WEIR_ROOT") != '\0' ? "file:" : "", path);
+	AUTOFREE char *message = mem_printf("%s\n.\n", storage_answer(sim, env_of(object_root(pod), "WEIR_QUESTION"), uri));
+	pod_exit(sim, uid, 0, message);
 }
 
 static void pod_start(struct sim *sim, const char *uid)
@@ -215,6 +248,8 @@ static void pod_start(struct sim *sim, const char *uid)
 	pod = store_update(sim, pod, doc);
 	if (preflight)
 		sim_timer(sim, 300, preflight_end, uid);
+	else if (node_get(node_find(object_root(pod), "metadata/labels"), "weir.dev/state-probe") != NULL)
+		sim_timer(sim, 300, probe_end, uid);
 	else
 		flink_pod_started(sim, pod);
 }

@@ -97,12 +97,9 @@ static bool dispose(void *context, const char *path, struct error *err)
 }
 
 /* Of what lies in HA storage the sim keeps the results alone. */
-static bool clean(void *context, const char *path, enum state_remains shape, struct error *err)
+static void remove_results(struct sim *sim, const char *path, enum state_remains shape)
 {
-	struct sim *sim = context;
-	sim_lock(sim);
-	bool up = !sim->storage_down;
-	for (size_t i = 0; up && i < spellings(path); i++) {
+	for (size_t i = 0; i < spellings(path); i++) {
 		AUTOFREE char *spelling = respelled(path, s3_schemes[i]);
 		AUTOFREE char *dir = stored_key(spelling);
 		size_t len = strlen(dir);
@@ -114,6 +111,26 @@ static bool clean(void *context, const char *path, enum state_remains shape, str
 			(void)stored_remove(sim->results, &sim->result_count, gone);
 		}
 	}
+}
+
+const char *storage_answer(struct sim *sim, const char *question, const char *path)
+{
+	if (sim->storage_down)
+		return "unknown the storage is down";
+	if (str_starts(question, "clean_"))
+		remove_results(sim, path, str_eq(question, "clean_ha") ? REMAINS_HA : REMAINS_RESULTS);
+	else if (find(sim, path) == NULL)
+		return "absent";
+	return "exists";
+}
+
+static bool clean(void *context, const char *path, enum state_remains shape, struct error *err)
+{
+	struct sim *sim = context;
+	sim_lock(sim);
+	bool up = !sim->storage_down;
+	if (up)
+		remove_results(sim, path, shape);
 	sim_unlock(sim);
 	return up || error_set(err, ERROR_TRANSIENT, "%.300s: the storage is down", path);
 }

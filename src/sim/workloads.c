@@ -85,8 +85,12 @@ static void replicaset_create(struct sim *sim, const struct object *d, const cha
 	store_insert(sim, kind_of(sim, "apps/replicasets"), doc);
 }
 
-static void pod_create(struct sim *sim, const struct object *rs)
+/* False: admission refuses it. */
+static bool pod_create(struct sim *sim, const struct object *rs)
 {
+	AUTOBUF problem = BUF_INIT;
+	if (!pod_admitted(sim, rs->ns, node_find(object_root(rs), "spec/template"), &problem))
+		return false;
 	struct doc *doc = doc_new();
 	const struct node *template = node_find(object_root(rs), "spec/template");
 	struct node *root = node_copy(doc, template), *meta = node_ensure_map(doc, root, "metadata");
@@ -97,6 +101,7 @@ static void pod_create(struct sim *sim, const struct object *rs)
 	node_set_text(doc, meta, "namespace", rs->ns);
 	own(doc, meta, rs);
 	store_insert(sim, kind_of(sim, "pods"), doc);
+	return true;
 }
 
 struct tally {
@@ -125,8 +130,8 @@ static void replicaset_run(struct sim *sim, struct object *rs)
 	struct tally t = count_pods(sim, rs->uid);
 	int64_t want = node_integer(node_find(object_root(rs), "spec/replicas"), 1);
 	struct kind *pods = kind_of(sim, "pods");
-	for (; t.alive < want; t.alive++)
-		pod_create(sim, rs);
+	while (t.alive < want && pod_create(sim, rs))
+		t.alive++;
 	for (size_t i = pods->count; t.alive > want && i-- > 0;)
 		if (owned_by(pods->items[i], rs->uid) && !deleting(pods->items[i])) {
 			store_delete(sim, pods->items[i], PROPAGATE_BACKGROUND, -1);

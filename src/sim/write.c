@@ -161,7 +161,7 @@ void write_create(struct call *call)
 	if (!namespace_ready(call) || !write_check_content(call, doc) || !write_check_strict(call, root))
 		return;
 	admit(call, doc, true);
-	if (!write_check_whole(call, doc, NULL))
+	if (!write_check_whole(call, doc, NULL) || !write_check_admission(call, root))
 		return;
 	const char *name = node_find_text(meta, "name");
 	if (node_get(meta, "resourceVersion") != NULL && *node_text_or(node_get(meta, "resourceVersion"), "") != '\0') {

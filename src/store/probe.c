@@ -10,6 +10,10 @@
 #define DIR	  "/weir-probe"
 #define VOLUME	  "weir-probe"
 #define CONTAINER "probe"
+/* What clean.h says of entries, as regular expressions. */
+#define RESULT_FILES "[0-9a-f]{32}(_DIRTY)?[.]json"
+#define HA_FILES     "(completedCheckpoint|submittedJobGraph|submittedExecutionPlan|submittedApplication)[0-9a-f]+"
+#define HA_FOLDER    "blob"
 
 /*
  * The answer is the termination message: a line "exists", "absent" or "unknown WHY", a line for each name, and a line "." at the end, so
@@ -46,6 +50,21 @@ static const char script[] =
 	"  done\n"
 	"  printf '%s\\n' \"$names\"\n"
 	"}\n"
+	"clean() {\n"
+	"  [ -d \"$1\" ] && [ ! -L \"$1\" ] || { missing \"$1\"; return; }\n"
+	"  [ \"$(cd -P -- \"$1\" && pwd)\" = \"$1\" ] || { echo \"unknown $1 is behind a symbolic link\"; return; }\n"
+	"  why=$(for entry in \"$1\"/*; do\n"
+	"    name=${entry##*/}\n"
+	"    if [ -L \"$entry\" ]; then continue; fi\n"
+	"    if [ -d \"$entry\" ]; then if [ \"$name\" = \"$3\" ]; then rm -rf -- \"$entry\"; fi\n"
+	"    elif printf '%s\\n' \"$name\" | grep -Eq \"^($2)\\$\"; then rm -f -- \"$entry\"; fi\n"
+	"  done 2>&1)\n"
+	"  if [ -n \"$why\" ]; then echo \"unknown $(one_line \"$why\")\"; return; fi\n"
+	"  rmdir -- \"$1\" 2>/dev/null\n"
+	"  echo exists\n"
+	"}\n"
+	"clean_results() { clean \"$1\" '" RESULT_FILES "' ''; }\n"
+	"clean_ha() { clean \"$1\" '" HA_FILES "' '" HA_FOLDER "'; }\n"
 	"if [ -n \"$WEIR_ROOT\" ]; then end \"$($WEIR_QUESTION \"$WEIR_PATH\")\"; fi\n"
 	"home=${FLINK_HOME:-/opt/flink}\n"
 	"java=java\n"
@@ -111,6 +130,26 @@ static const char program[] =
 	"\t\treturn out.toString();\n"
 	"\t}\n"
 	"\n"
+	"\tprivate static FileStatus[] entries(FileSystem fs, Path dir) throws Exception {\n"
+	"\t\ttry {\n"
+	"\t\t\treturn fs.listStatus(dir);\n"
+	"\t\t} catch (java.io.FileNotFoundException e) {\n"
+	"\t\t\treturn null;\n"
+	"\t\t}\n"
+	"\t}\n"
+	"\n"
+	"\tprivate static String clean(FileSystem fs, Path dir, String files, String folder) throws Exception {\n"
+	"\t\tFileStatus[] found = entries(fs, dir);\n"
+	"\t\tfor (int i = 0; found != null && i < found.length; i++) {\n"
+	"\t\t\tString name = found[i].getPath().getName();\n"
+	"\t\t\tboolean ours = found[i].isDir() ? name.equals(folder) : name.matches(files);\n"
+	"\t\t\tif (ours && !fs.delete(found[i].getPath(), found[i].isDir())) return \"unknown cannot delete \" + name;\n"
+	"\t\t}\n"
+	"\t\tfound = entries(fs, dir);\n"
+	"\t\tif (found != null && found.length == 0) fs.delete(dir, false);\n"
+	"\t\treturn \"exists\";\n"
+	"\t}\n"
+	"\n"
 	"\tpublic static void main(String[] args) {\n"
 	"\t\tString answer;\n"
 	"\t\ttry {\n"
@@ -119,6 +158,8 @@ static const char program[] =
 	"\t\t\tPath path = new Path(args[2]);\n"
 	"\t\t\tFileSystem fs = path.getFileSystem();\n"
 	"\t\t\tif (args[1].equals(\"list\")) answer = list(fs, path);\n"
+	"\t\t\telse if (args[1].equals(\"clean_results\")) answer = clean(fs, path, \"" RESULT_FILES "\", \"\");\n"
+	"\t\t\telse if (args[1].equals(\"clean_ha\")) answer = clean(fs, path, \"" HA_FILES "\", \"" HA_FOLDER "\");\n"
 	"\t\t\telse if (holds(fs, path)) answer = \"exists\";\n"
 	"\t\t\telse answer = missing(fs, path);\n"
 	"\t\t} catch (Throwable e) {\n"
@@ -138,6 +179,7 @@ struct probe {
 	const char *path;			 /* normal */
 	const char *root;			 /* where the path's volume is mounted, for files */
 	const char *question;
+	bool writes;
 };
 
 static struct node *list_in(struct doc *doc, struct node *map, const char *key)
@@ -212,7 +254,8 @@ static void put_mounts(const struct probe *p, struct node *container)
 		if (is_launch_volume(node_text(node_get(node_at(from, i), "name"))))
 			continue;
 		struct node *mount = node_copy(p->doc, node_at(from, i));
-		node_set(p->doc, mount, "readOnly", node_bool(p->doc, true));
+		if (!p->writes)
+			node_set(p->doc, mount, "readOnly", node_bool(p->doc, true));
 		node_append(p->doc, to, mount);
 	}
 	struct node *own = node_map(p->doc);
@@ -314,6 +357,27 @@ static struct node *config_data(const struct flink_launch *launch, struct doc *d
 	return data;
 }
 
+/* The last parts of a path, without the slash before them; NULL if it has fewer. */
+static const char *last_parts(const char *path, int count)
+{
+	const char *at = path + strlen(path);
+	for (int slashes = 0; at > path; at--)
+		if (at[-1] == '/' && ++slashes == count)
+			return at;
+	return NULL;
+}
+
+/* How a directory of HA storage is cleaned up; NULL: it is none. */
+static const char *clean_question(const char *path)
+{
+	const char *launch = last_parts(path, 3);
+	const char *name = last_parts(path, 1);
+	if (launch != NULL && state_remains_of(launch) == REMAINS_RESULTS)
+		return "clean_results";
+	bool below = name != NULL && strstr(path, "://") + strlen("://") < name; /* and not the authority itself */
+	return below && state_remains_of(name) == REMAINS_HA ? "clean_ha" : NULL;
+}
+
 bool state_probe_build(const struct flink_launch *launch, enum state_question question, const char *path, struct doc *doc,
 		       struct node **configmap, struct node **pod, struct error *err)
 {
@@ -325,7 +389,10 @@ bool state_probe_build(const struct flink_launch *launch, enum state_question qu
 		return error_set(err, ERROR_UNSUPPORTED, "%.300s: a probe pod cannot be asked for a path with $(", normal);
 	/* Flink's own spelling again: a file system may know only one of s3, s3a and s3p */
 	struct probe p = { .doc = doc, .path = str_starts(normal, "file://") ? normal : path };
-	p.question = question == STATE_LIST ? "list" : "look";
+	p.question = question == STATE_LIST ? "list" : question == STATE_CLEAN ? clean_question(normal) : "look";
+	p.writes = question == STATE_CLEAN;
+	if (p.question == NULL)
+		return error_set(err, ERROR_INVALID, "%.300s is not what a cluster leaves in its HA storage", normal);
 	AUTOFREE char *shorter = mem_strdup(p.path);
 	if (question == STATE_LOOK && str_ends(shorter, "/_metadata"))
 		shorter[strlen(shorter) - strlen("/_metadata")] = '\0';

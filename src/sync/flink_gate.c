@@ -4,11 +4,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "flink/objects.h"
 #include "flink/spec.h"
 #include "lifecycle/decide.h"
 #include "lifecycle/digest.h"
-#include "lifecycle/gate.h"
 #include "sync/internal.h"
 #include "sync/kept.h"
 #include "sync/kinds.h"
@@ -45,68 +43,6 @@ static bool mark_withheld(struct pass *p, const struct item *item, const char *t
 	if (text != NULL)
 		pass_event(p, item, true, "Withheld", text);
 	return true;
-}
-
-static void read_pod(const struct node *pod, struct gate_input *gate)
-{
-	const struct node *status = node_find(pod, "status/containerStatuses/0/state");
-	const struct node *ended = node_get(status, "terminated");
-	const char *waiting = node_find_text(status, "waiting/reason");
-	gate->pod = PREFLIGHT_RUNNING;
-	if (ended != NULL) {
-		gate->pod = PREFLIGHT_DONE;
-		gate->pod_exit = node_integer(node_get(ended, "exitCode"), PREFLIGHT_EXIT_UNCHECKED);
-		gate->pod_message = node_text_or(node_get(ended, "message"), "the preflight container failed");
-	} else if (str_eq(node_find_text(pod, "status/phase"), "Failed")) {
-		gate->pod = PREFLIGHT_DONE; /* ended from outside: evicted, or past its deadline */
-		gate->pod_exit = PREFLIGHT_EXIT_UNCHECKED;
-		gate->pod_message = node_text_or(node_find(pod, "status/reason"), "the preflight pod was ended");
-	} else if (str_eq(waiting, "ImagePullBackOff") || str_eq(waiting, "ErrImagePull") || str_eq(waiting, "InvalidImageName")) {
-		gate->pod = PREFLIGHT_NO_IMAGE;
-		gate->pod_message = node_text_or(node_find(status, "waiting/message"), waiting);
-	}
-}
-
-struct preflight {
-	struct doc *doc;
-	struct node *configmap, *pod;
-};
-
-static bool preflight_see(struct pass *p, const struct item *item, const struct node *result, const struct node *live,
-			  struct preflight *made, struct doc **seen, struct gate_input *gate, struct error *err)
-{
-	struct flink_launch launch = {
-		.spec = node_get(result, "spec"), .name = item->name, .ns = item->ns, .uid = node_text(node_find(live, "metadata/uid"))
-	};
-	made->doc = doc_new();
-	if (!flink_preflight_build(&launch, made->doc, &made->configmap, &made->pod, err))
-		return false;
-	struct error why;
-	if (kube_get(p->in->kube, &KIND_POD, item->ns, node_find_text(made->pod, "metadata/name"), seen, &why)) {
-		read_pod(doc_root(*seen), gate);
-		return true;
-	}
-	gate->pod = why.kind == ERROR_NOT_FOUND ? PREFLIGHT_ABSENT : PREFLIGHT_UNKNOWN;
-	return true;
-}
-
-static bool create_or_kept(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object,
-			   struct error *err)
-{
-	struct error why;
-	if (kube_create(kube, resource, ns, object, NULL, &why) || why.kind == ERROR_CONFLICT)
-		return true;
-	error_copy(err, &why);
-	return false;
-}
-
-static void preflight_remove(struct pass *p, const struct item *item, const struct preflight *made)
-{
-	struct kube_delete_options now = { .grace_seconds = 0 };
-	const char *name = node_find_text(made->pod, "metadata/name");
-	(void)kube_delete(p->in->kube, &KIND_POD, item->ns, name, &now,
-			  NULL); /* bounded by its own deadline, and owned: a failure here costs nothing */
-	(void)kube_delete(p->in->kube, &KIND_CONFIGMAP, item->ns, name, &now, NULL);
 }
 
 static struct kept kept_of(const struct pass *p, const struct item *item)
@@ -181,15 +117,18 @@ static bool withhold(struct pass *p, struct item *item, const struct ledger *led
 	return mark_withheld(p, item, text, err);
 }
 
-static bool record_preflight(struct pass *p, const struct item *item, struct stored_ledger *stored, const char *digest,
-			     const struct gate_output *gate, struct error *err)
+/* Before a result is recorded the pods go, so that "running" in the ledger is all that there is to know of pods that may be there. */
+static bool record_preflight(struct pass *p, const struct item *item, struct stored_ledger *stored, const struct gate_output *gate,
+			     struct error *err)
 {
 	if (p->in->plan)
 		return true;
+	if (strcmp(gate->result, "running") != 0 && !preflight_remove(p, item->ns, item->name, err))
+		return false;
 	struct ledger *l = &stored->ledger;
-	LEDGER_SET(l->preflight_digest, digest);
+	LEDGER_SET(l->preflight_digest, gate->key);
 	LEDGER_SET(l->preflight_result, gate->result);
-	LEDGER_SET(l->preflight_message, gate->message);
+	LEDGER_SET(l->preflight_message, gate->reason);
 	l->preflight_at = p->in->now_ms;
 	char name[LEDGER_NAME_MAX];
 	ledger_store_name(item->kind, item->name, name);
@@ -248,34 +187,39 @@ bool pass_is_session_job(const struct item *item)
 	return strcmp(item->kind, KIND_FLINKSESSIONJOB.kind) == 0;
 }
 
-/* The gate's verdict, with the preflight pod looked at, and its result recorded, where it is needed. */
+/* The gate's verdict; looks at the preflight pods, and records their result, where it is needed. */
 static bool decide_gate(struct pass *p, const struct item *item, struct stored_ledger *stored, struct gate_input *gate,
-			struct gate_output *verdict, struct preflight *made, struct error *err)
+			struct gate_output *verdict, struct preflight *f, struct error *err)
 {
-	AUTODOC *seen = NULL;
 	gate_decide(gate, verdict);
-	if (verdict->gate == GATE_WAIT) {
-		if (!preflight_see(p, item, doc_root(item->result), doc_root(item->live), made, &seen, gate, err))
+	if (verdict->leftovers && !p->in->plan) {
+		const struct gate_output nothing = { .result = "" };
+		if (!record_preflight(p, item, stored, &nothing, err))
 			return false;
 		gate_decide(gate, verdict);
 	}
-	if (!verdict->record)
-		return true;
-	if (!record_preflight(p, item, stored, gate->digest, verdict, err))
-		return false;
-	if (!p->in->plan)
-		preflight_remove(p, item, made);
-	gate_decide(gate, verdict); /* from the record now, as every later pass sees it */
-	return true;
+	if (verdict->gate == GATE_LOOK) {
+		if (!preflight_look(p, item, f, gate, err))
+			return false;
+		gate_decide(gate, verdict);
+	}
+	return !verdict->record || verdict->gate == GATE_PREFLIGHT || record_preflight(p, item, stored, verdict, err);
 }
 
-static bool start_preflight(struct pass *p, const struct item *item, struct stored_ledger *stored, const char *digest,
-			    const struct preflight *made, struct error *err)
+/* The pods come after the record that there may be some. */
+static bool start_preflight(struct pass *p, const struct item *item, struct stored_ledger *stored, struct gate_input *gate,
+			    const struct gate_output *verdict, struct preflight *f, struct error *err)
 {
-	const struct gate_output running = { .result = "running" };
-	return p->in->plan || (record_preflight(p, item, stored, digest, &running, err) && pass_may_act(p) &&
-			       create_or_kept(p->in->kube, &KIND_CONFIGMAP, item->ns, made->configmap, err) &&
-			       create_or_kept(p->in->kube, &KIND_POD, item->ns, made->pod, err));
+	if (p->in->plan)
+		return true;
+	if ((verdict->record && !record_preflight(p, item, stored, verdict, err)) ||
+	    !preflight_create(p, item, f, verdict->create, gate, err))
+		return false;
+	if (gate->not_created == NULL)
+		return true;
+	struct gate_output refused;
+	gate_decide(gate, &refused);
+	return record_preflight(p, item, stored, &refused, err);
 }
 
 static bool apply_open(struct pass *p, struct item *item, struct error *err)
@@ -317,13 +261,11 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 				   .digest = digest,
 				   .live_digest = live == NULL ? NULL : live_digest,
 				   .retry = decide_annotation(result, "weir.dev/retry"),
-				   .preflight = pass_is_session_job(item) ? "off" : decide_annotation(result, "weir.dev/preflight") };
-	const struct ledger *l = &stored->ledger;
-	if (strcmp(l->preflight_digest, digest) == 0 && strcmp(l->preflight_result, "running") == 0)
-		gate.pod_age_ms = p->in->now_ms - l->preflight_at; /* by our own clock alone */
-	struct preflight made = { 0 };
+				   .preflight = pass_is_session_job(item) ? "off" : decide_annotation(result, "weir.dev/preflight"),
+				   .now_ms = p->in->now_ms };
+	struct preflight preflight = { 0 };
 	struct gate_output verdict;
-	bool ok = decide_gate(p, item, stored, &gate, &verdict, &made, err);
+	bool ok = decide_gate(p, item, stored, &gate, &verdict, &preflight, err);
 	if (ok && verdict.gate == GATE_WITHHOLD) {
 		ok = withhold(p, item, &stored->ledger, &gate, verdict.message, err);
 	} else if (ok && verdict.gate == GATE_APPLY) {
@@ -333,9 +275,9 @@ static bool gate_and_apply(struct pass *p, struct item *item, struct stored_ledg
 		pass_note(p, CHANGE_PENDING, item->kind, item->ns, item->name, "%s", verdict.message);
 		keep_result(p, result);
 		ok = content_apply_own(p, item, false, CHANGE_PENDING, err) && /* the pod may need what is new */
-		     (verdict.gate != GATE_PREFLIGHT || start_preflight(p, item, stored, digest, &made, err));
+		     (verdict.gate != GATE_PREFLIGHT || start_preflight(p, item, stored, &gate, &verdict, &preflight, err));
 	}
-	doc_free(made.doc);
+	preflight_free(&preflight);
 	return ok;
 }
 

@@ -2,6 +2,8 @@
 #ifndef WEIR_SYNC_INTERNAL_H
 #define WEIR_SYNC_INTERNAL_H
 
+#include "flink/preflight.h"
+#include "lifecycle/gate.h"
 #include "sync/inventory.h"
 #include "sync/references.h"
 #include "sync/sync.h"
@@ -70,6 +72,23 @@ bool pass_differs(const struct node *live, const struct node *result);
 bool pass_is_session_job(const struct item *item);
 /* ---- flink_gate.c: applies a FlinkDeployment, or withholds it. False: the API failed. ---- */
 bool pass_apply_flink(struct pass *p, struct item *item, struct error *err);
+
+/* ---- preflight.c ---- */
+struct preflight { /* zeroed at first; owned */
+	struct doc *doc;
+	struct flink_preflight made; /* in doc */
+	struct doc *seen[PREFLIGHT_PODS];
+	struct buf reasons[PREFLIGHT_PODS];
+	struct buf server;
+};
+void preflight_free(struct preflight *f);
+/* Fills what the gate wants to see of the cluster; it borrows from *f. False: the content makes no launch. */
+bool preflight_look(struct pass *p, const struct item *item, struct preflight *f, struct gate_input *gate, struct error *err);
+/* Creates the pods of the set `which`; a refusal goes to gate->not_created. */
+bool preflight_create(struct pass *p, const struct item *item, struct preflight *f, unsigned which, struct gate_input *gate,
+		      struct error *err);
+/* Takes away every preflight pod of the resource of that name, whatever content it was for. */
+bool preflight_remove(struct pass *p, const char *ns, const char *name, struct error *err);
 
 /* ---- content.c: what a Flink resource refers to ---- */
 struct content {

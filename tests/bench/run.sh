@@ -3,7 +3,7 @@
 # figures and do not fail the run; the ratio of `kubectl kustomize` to `weir render` below 10 does, and so does a measurement that could
 # not be made. Needs git, curl, python3, pgrep, strip, and kubectl for the ratio. Nothing else should run on the machine.
 #
-#   BENCH_ONLY    some of "size render memory-1 memory-1000 quiet push scale-1000 scale-10000"; default: all
+#   BENCH_ONLY    some of "size decide render memory-1 memory-1000 quiet push scale-1000 scale-10000"; default: all
 #   BENCH_RUNNING  how many of the 1,000 FlinkDeployments run, default 50: the simulated cluster is slow with many; the others are
 #                 suspended
 #   BENCH_WINDOW  seconds that an idle agent is looked at, default 70 (a pass comes at least every 60)
@@ -24,6 +24,21 @@ fail() { echo "FAILED: $*" >&2; failed=1; }
 measure_size() {
 	strip -o "$work/weir" "$weir"
 	row 'binary, stripped' '< 3 MB' "$(awk -v n="$(stat -c %s "$work/weir")" 'BEGIN { printf "%.2f MB", n / 1048576 }')"
+}
+
+# CPU time of one decision, the best of some rounds. The digest of the spec and the ledger's text are not part of it: both are made once in a
+# turn, the text only when the ledger changed, and have rows of their own.
+measure_decide() {
+	local flags=() what ns
+	grep -q '^WEIR_LTO:BOOL=ON' "$build/CMakeCache.txt" && flags=(-flto)
+	if ! cc -std=c17 -D_GNU_SOURCE -O2 "${flags[@]}" -Isrc "$here/decide.c" "$build/libweir_lifecycle.a" "$build/libweir_base.a" -lyaml -lcrypto \
+		-o "$work/decide" || ! "$work/decide" >"$work/decide.times"; then
+		fail 'decide() could not be measured'
+		return
+	fi
+	while IFS=$'\t' read -r what ns; do
+		row "$what" "$(case $what in decide,\ nothing*) echo '< 20 us' ;; esac)" "$(awk -v t="$ns" 'BEGIN { printf "%.1f us", t / 1000 }')"
+	done <"$work/decide.times"
 }
 
 # timed FILE OUT COMMAND...: adds the microseconds of a run to FILE; what it prints goes to OUT.
@@ -69,9 +84,10 @@ on_cluster() {
 	BENCH_PHASE=$1 BENCH_COUNT=${2:-} BENCH_RUNNING=$running WEIR_EXAMPLES=$here "$weir" demo --work "$work/$name" || fail "$name; see $work/$name"
 }
 
-for part in ${BENCH_ONLY:-size render memory-1 quiet push memory-1000 scale-1000 scale-10000}; do
+for part in ${BENCH_ONLY:-size decide render memory-1 quiet push memory-1000 scale-1000 scale-10000}; do
 	case $part in
 	size) measure_size ;;
+	decide) measure_decide ;;
 	render) measure_render ;;
 	memory-* | scale-*) on_cluster "${part%-*}" "${part#*-}" ;;
 	quiet | push) on_cluster "$part" ;;

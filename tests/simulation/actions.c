@@ -78,6 +78,7 @@ static void note_version(struct world *w, const struct step_fields *v, bool git)
 	w->launches_since_change[job] = 0;
 	bool stateless = v->mode == MODE_STATELESS && !v->gone;
 	w->ha[job] = v->ha != 0;
+	w->periodic |= v->trim > 1;
 	if (stateless || w->stateless[job] || w->edited_stateless[job])
 		w->consent_at[job] = world_now(w);
 	if (git)

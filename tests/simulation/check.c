@@ -81,7 +81,8 @@ static bool in_git(const struct world *w, const struct member *m, int job)
 
 static void check_delete(struct world *w, const struct member *m, const struct http_request *r)
 {
-	static const char *const ours[] = { "/deployments/", "/configmaps/", "/services/", "/pods/", "/flinkdeployments/", "/ingresses/" };
+	static const char *const ours[] = { "/deployments/",	  "/configmaps/", "/services/",		  "/pods/",
+					    "/flinkdeployments/", "/ingresses/",  "/flinkstatesnapshots/" };
 	bool known = false;
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
 		known |= strstr(r->path, ours[i]) != NULL;

@@ -245,9 +245,10 @@ static void trouble_of_api(struct maker *m, int64_t end)
 
 static void trouble_of_flink(struct maker *m, int64_t end)
 {
-	static const enum step_kind kinds[] = { STEP_JM_KILL,	   STEP_JM_KILL,      STEP_JM_KILL_SAVED, STEP_JOB_FAIL,
-						STEP_JM_DELETE,	   STEP_FREEZE,	      STEP_STORAGE_DOWN,  STEP_LOSE,
-						STEP_SLOW_SAVEPOINT, STEP_SHORT_RESULTS };
+	static const enum step_kind kinds[] = {
+		STEP_JM_KILL, STEP_JM_KILL,	 STEP_JM_KILL_SAVED, STEP_JOB_FAIL,	  STEP_JM_DELETE,
+		STEP_FREEZE,  STEP_STORAGE_DOWN, STEP_LOSE,	     STEP_SLOW_SAVEPOINT, STEP_SHORT_RESULTS
+	};
 	struct step *s = add(m, kinds[below(m, ARRAY_SIZE(kinds))]);
 	s->f.at = below(m, end);
 	s->f.job = m->job[1].num != 0 && chance(m, 30) ? 1 : 0;
@@ -281,7 +282,9 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 {
 	struct maker m;
 	begin(&m, try, out);
-	m.job[0] = (struct step_fields){ .num = ++m.num, .mode = MODE_SAVEPOINT, .ha = effect != EFFECT_CANCEL_JOB, .chk = 1, .dir = 1, .trim = 1 };
+	m.job[0] = (struct step_fields){
+		.num = ++m.num, .mode = MODE_SAVEPOINT, .ha = effect != EFFECT_CANCEL_JOB, .chk = 1, .dir = 1, .trim = 1
+	};
 	if (effect == EFFECT_DISPOSE_SAVEPOINT || effect == EFFECT_DELETE_SNAPSHOT)
 		m.job[0].trim = 2;
 	commit(&m, 0, STEP_COMMIT);
@@ -319,5 +322,9 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 	m.t += 25000; /* another agent comes after a crash, and tries again */
 	add(&m, STEP_BREAK);
 	struct step *s = add(&m, STEP_EFFECT);
-	s->f = (struct step_fields){ .effect = effect, .nth = effect == EFFECT_REMOVE_FINALIZER ? 1 : 1 + below(&m, 2), .point = point, .outcome = outcome, .m = 1 + below(&m, 3) };
+	s->f = (struct step_fields){ .effect = effect,
+				     .nth = effect == EFFECT_REMOVE_FINALIZER ? 1 : 1 + below(&m, 2),
+				     .point = point,
+				     .outcome = outcome,
+				     .m = 1 + below(&m, 3) };
 }

@@ -161,8 +161,9 @@ static int aim(int index)
 					schedule_aim(row, (enum point)point, (enum outcome)outcome, try, s);
 					if (run(s, false, true, why))
 						continue;
-					AUTOFREE char *label = mem_printf("aimed at %s %s %s, try %llu", effect_row_name(row), point_names[point],
-									  outcome_names[outcome], (unsigned long long)try);
+					AUTOFREE char *label =
+						mem_printf("aimed at %s %s %s, try %llu", effect_row_name(row), point_names[point],
+							   outcome_names[outcome], (unsigned long long)try);
 					report(s, label, why);
 					failures++;
 				}
@@ -257,7 +258,9 @@ static int crash_everywhere(int index)
 		bool done;
 		if (!crash_point(k, &done) || n++ % options.jobs != index)
 			continue;
-		struct world w = { .schedule = &scenario.schedule, .coverage = coverage, .crash_at = (uint64_t)k / 2, .crash_done = done, .brief = true };
+		struct world w = {
+			.schedule = &scenario.schedule, .coverage = coverage, .crash_at = (uint64_t)k / 2, .crash_done = done, .brief = true
+		};
 		if (run_world(&w, why))
 			continue;
 		(void)printf("FAILED %s killed %s port call %d: %s\n", scenario.name, done ? "after" : "before", k / 2, why);
@@ -301,29 +304,61 @@ static void usage(FILE *out)
 
 static bool read_options(int argc, char **argv)
 {
-	static const struct option known[] = { { "seed", required_argument, NULL, 's' },      { "schedules", required_argument, NULL, 'n' },
-					       { "first", required_argument, NULL, 'f' },     { "soak", required_argument, NULL, 't' },
-					       { "verbose", no_argument, NULL, 'v' },	      { "jobs", required_argument, NULL, 'j' },
-					       { "aim", no_argument, NULL, 'a' },	      { "keep-going", no_argument, NULL, 'k' },
-					       { "no-shrink", no_argument, NULL, 'x' },	      { "write", required_argument, NULL, 'w' },
-					       { "crashes", no_argument, NULL, 'c' },	      { "help", no_argument, NULL, 'h' },
+	static const struct option known[] = { { "seed", required_argument, NULL, 's' },
+					       { "schedules", required_argument, NULL, 'n' },
+					       { "first", required_argument, NULL, 'f' },
+					       { "soak", required_argument, NULL, 't' },
+					       { "verbose", no_argument, NULL, 'v' },
+					       { "jobs", required_argument, NULL, 'j' },
+					       { "aim", no_argument, NULL, 'a' },
+					       { "keep-going", no_argument, NULL, 'k' },
+					       { "no-shrink", no_argument, NULL, 'x' },
+					       { "write", required_argument, NULL, 'w' },
+					       { "crashes", no_argument, NULL, 'c' },
+					       { "help", no_argument, NULL, 'h' },
 					       { NULL, 0, NULL, 0 } };
 	int c;
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
-		case 's': options.one = true; options.seed = strtoull(optarg, NULL, 10); break;
-		case 'n': options.schedules = strtoull(optarg, NULL, 10); break;
-		case 'f': options.first = strtoull(optarg, NULL, 10); break;
-		case 't': options.soak_s = strtoll(optarg, NULL, 10); break;
-		case 'j': options.jobs = (int)strtol(optarg, NULL, 10); break;
-		case 'v': options.verbose = true; break;
-		case 'a': options.aim = true; break;
-		case 'k': options.keep_going = true; break;
-		case 'x': options.no_shrink = true; break;
-		case 'w': options.fixture_dir = optarg; break;
-		case 'c': options.crashes = true; break;
-		case 'h': usage(stdout); exit(0);
-		default: return false;
+		case 's':
+			options.one = true;
+			options.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'n':
+			options.schedules = strtoull(optarg, NULL, 10);
+			break;
+		case 'f':
+			options.first = strtoull(optarg, NULL, 10);
+			break;
+		case 't':
+			options.soak_s = strtoll(optarg, NULL, 10);
+			break;
+		case 'j':
+			options.jobs = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'v':
+			options.verbose = true;
+			break;
+		case 'a':
+			options.aim = true;
+			break;
+		case 'k':
+			options.keep_going = true;
+			break;
+		case 'x':
+			options.no_shrink = true;
+			break;
+		case 'w':
+			options.fixture_dir = optarg;
+			break;
+		case 'c':
+			options.crashes = true;
+			break;
+		case 'h':
+			usage(stdout);
+			exit(0);
+		default:
+			return false;
 		}
 	}
 	return options.jobs > 0 && options.jobs <= 64;

@@ -155,8 +155,9 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 		buf_printf(out, "    weir.dev/restore-from: 'path:%s'\n", *newest_path == '\0' ? "file:/nowhere" : newest_path);
 	if (preflight[v->pre] != NULL)
 		buf_printf(out, "    weir.dev/preflight: '%s'\n", preflight[v->pre]);
-	buf_printf(out, "spec:\n  image: flink:%s\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
-			"    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n",
+	buf_printf(out,
+		   "spec:\n  image: flink:%s\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
+		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n",
 		   v->kind == BEHAVE_NO_IMAGE ? "does-not-exist" : "1.20");
 	if (v->kind == BEHAVE_REFUSED)
 		buf_puts(out, "    refuse-me: 'yes'\n");
@@ -180,14 +181,16 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 
 void session_print(int64_t version, struct buf *out)
 {
-	buf_printf(out, "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: pool, namespace: default}\nspec:\n"
-			"  image: flink:1.20\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
-			"    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n    state.savepoints.dir: file:///s\n"
-			"    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: file:///ha\n"
-			"  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n"
-			"---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkSessionJob\nmetadata: {name: task, namespace: default}\nspec:\n"
-			"  deploymentName: pool\n  job:\n    jarURI: local:///opt/count.jar\n    entryClass: Count\n    parallelism: 1\n"
-			"    upgradeMode: savepoint\n    state: running\n    args: [--version, '%lld']\n",
+	buf_printf(out,
+		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: pool, namespace: default}\nspec:\n"
+		   "  image: flink:1.20\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
+		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n    state.savepoints.dir: file:///s\n"
+		   "    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: "
+		   "file:///ha\n"
+		   "  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n"
+		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkSessionJob\nmetadata: {name: task, namespace: default}\nspec:\n"
+		   "  deploymentName: pool\n  job:\n    jarURI: local:///opt/count.jar\n    entryClass: Count\n    parallelism: 1\n"
+		   "    upgradeMode: savepoint\n    state: running\n    args: [--version, '%lld']\n",
 		   (long long)version);
 }
 

@@ -19,10 +19,10 @@ enum step_kind {
 	STEP_COUNT
 };
 
-#define FIELDS(X)                                                                                                                          \
-	X(at) X(call) X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms)     \
-		X(node) X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress)         \
-		X(trim) X(session)
+#define FIELDS(X)                                                                                                                   \
+	X(at)                                                                                                                       \
+	X(call) X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms) \
+		X(node) X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress) X(trim) X(session)
 
 struct step {
 	enum step_kind kind;

@@ -108,9 +108,9 @@ static int64_t wanted(struct tap *tap, bool *crash)
 	if (w->now.row < 0 || tap != tap_current)
 		return fault;
 	w->now.calls++;
-	const struct step *s = w->now.step != NULL ? w->now.step
+	const struct step *s = w->now.step != NULL					      ? w->now.step
 			       : w->now.retry != NULL && w->now.retry->f.effect == w->now.row ? w->now.retry
-												: NULL;
+											      : NULL;
 	if (s != NULL && (w->now.calls == s->f.m || (s == w->now.retry && w->now.calls == 1))) {
 		fault = fault_of(w, (enum outcome)s->f.outcome, s->f.m);
 		*crash = s->f.point == POINT_WITHIN;
@@ -159,8 +159,8 @@ static void note_outcome(struct world *w, const struct tap *tap, enum outcome ou
 
 static bool no_answer(const struct http_request *r, struct error *err)
 {
-	return error_set(err, strcmp(r->method, "GET") == 0 ? ERROR_TRANSIENT : ERROR_UNKNOWN_OUTCOME, "%s %s: no answer in time", r->method,
-			 r->path);
+	return error_set(err, strcmp(r->method, "GET") == 0 ? ERROR_TRANSIENT : ERROR_UNKNOWN_OUTCOME, "%s %s: no answer in time",
+			 r->method, r->path);
 }
 
 static enum verdict before(struct tap *tap, const struct http_request *r, int64_t *status, bool *crash)

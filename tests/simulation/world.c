@@ -9,13 +9,24 @@
 #include "sim/state_store.h"
 #include "sync/kinds.h"
 
-enum { START_MS = 1000, RESTART_MS = 300, TICK_MS = 1000, WATCHFUL_MS = 50, TURNS = 8, TAIL_MS = 9000, SETTLE_MS = 1200000, QUIET_MS = 65000, QUIET_TRIES = 3,
-       MONO_MS = 1000000 /* the monotonic clock does not begin at 0 */ };
+enum {
+	START_MS = 1000,
+	RESTART_MS = 300,
+	TICK_MS = 1000,
+	WATCHFUL_MS = 50,
+	TURNS = 8,
+	TAIL_MS = 9000,
+	SETTLE_MS = 1200000,
+	QUIET_MS = 65000,
+	QUIET_TRIES = 3,
+	MONO_MS = 1000000 /* the monotonic clock does not begin at 0 */
+};
 
-static const char setting[] = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: flink, namespace: default}\n---\n"
-			      "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bystander, namespace: default, labels: {app: orders}}\n"
-			      "data: {a: b}\n---\n"
-			      "apiVersion: v1\nkind: Service\nmetadata: {name: bystander, namespace: default}\nspec: {ports: [{port: 80}]}\n";
+static const char setting[] =
+	"apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: flink, namespace: default}\n---\n"
+	"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bystander, namespace: default, labels: {app: orders}}\n"
+	"data: {a: b}\n---\n"
+	"apiVersion: v1\nkind: Service\nmetadata: {name: bystander, namespace: default}\nspec: {ports: [{port: 80}]}\n";
 
 int64_t world_now(const struct world *w)
 {
@@ -282,7 +293,7 @@ static bool eventful(struct world *w)
 		if (check_waits(w, i) || (sim_job(w->sim, "default", job_names[i], &job) && job.restarts > 0))
 			return true;
 	}
-	return false;
+	return w->periodic;
 }
 
 /* Invariant 9: there is a time without any write, once the last news (a bounded job's end, stability) are told. */

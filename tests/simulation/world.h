@@ -54,7 +54,7 @@ struct commit {
 
 struct world {
 	const struct course *schedule;
-	const char *scratch; /* a folder for the agents' caches; or NULL */
+	const char *scratch;	   /* a folder for the agents' caches; or NULL */
 	struct coverage *coverage; /* or NULL */
 	bool verbose;
 	struct sim *sim;
@@ -67,8 +67,8 @@ struct world {
 	uint64_t writes;	  /* of them, those that may change something but leases */
 	uint64_t crash_at;	  /* crash enumeration: the call before which the agent dies; 0: none */
 	bool crash_done;	  /* ... or right after it was carried out */
-	char *kinds;		  /* of each port call until nothing goes wrong any more: l(ease), r(ead), w(rite); or NULL; CALLS_MAX of them */
-	bool brief;		  /* no look at whether it stays quiet */
+	char *kinds; /* of each port call until nothing goes wrong any more: l(ease), r(ead), w(rite); or NULL; CALLS_MAX of them */
+	bool brief;  /* no look at whether it stays quiet */
 	struct commit *commits;
 	int commit_count;
 	uint64_t rng;
@@ -86,21 +86,22 @@ struct world {
 		int calls; /* of it */
 		enum outcome outcome;
 		int seen[ROWS_MAX];
-		const struct step *step; /* STEP_EFFECT that applies to it */
+		const struct step *step;  /* STEP_EFFECT that applies to it */
 		const struct step *retry; /* POINT_BEFORE happened: the next try of its effect meets its outcome */
 	} now;
 
 	/* invariants */
 	size_t starts_seen;
 	struct sim_start last_start[JOBS];
-	int64_t consent_at[JOBS];  /* when a version with upgradeMode stateless was last in force; -1: never */
-	bool stateless[JOBS];	   /* git has one now */
+	int64_t consent_at[JOBS];    /* when a version with upgradeMode stateless was last in force; -1: never */
+	bool stateless[JOBS];	     /* git has one now */
 	bool edited_stateless[JOBS]; /* or a person has set one in the cluster */
 	int64_t last_start_at[JOBS];
-	bool edited_off;	   /* a person has turned preflight off in the cluster */
-	bool ha[JOBS];		   /* of the newest version */
-	bool lost_state;	   /* some state is gone, or cannot be known of */
-	char chosen[JOBS][512];	   /* paths that a person named */
+	bool periodic;		/* a version asks for savepoints at intervals */
+	bool edited_off;	/* a person has turned preflight off in the cluster */
+	bool ha[JOBS];		/* of the newest version */
+	bool lost_state;	/* some state is gone, or cannot be known of */
+	char chosen[JOBS][512]; /* paths that a person named */
 	int launches_since_change[JOBS];
 	bool failed;
 	char why[900];
@@ -113,8 +114,8 @@ void world_free(struct world *w);
 /* world.c, for the other parts */
 void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void world_trace(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int64_t world_now(const struct world *w); /* virtual ms since the beginning */
-void world_steps(struct world *w, int frozen_member);	     /* every agent does what is due now, but for one of them (-1: none) */
+int64_t world_now(const struct world *w);			 /* virtual ms since the beginning */
+void world_steps(struct world *w, int frozen_member);		 /* every agent does what is due now, but for one of them (-1: none) */
 bool world_pass(struct world *w, int64_t ms, int frozen_member); /* time goes by */
 
 /* tap.c */

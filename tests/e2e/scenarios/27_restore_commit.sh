@@ -5,7 +5,12 @@
 . "$(dirname "$0")/../lib.sh"
 start_from
 remember
-first=$(fd '.metadata.annotations.weir\.dev/commit')
+change 'the first version' "ARGS=$(fresh_args)"
+upgraded 120
+went_on
+wait_for 60 'stable' stable
+remember
+first=$HEAD
 change 'the second version' "ARGS=$(fresh_args)"
 upgraded 120
 went_on

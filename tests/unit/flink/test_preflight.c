@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "flink/objects.h"
+#include "flink/preflight.h"
 
 static const char text[] = "flinkVersion: v1_20\n"
 			   "image: flink:1.20\n"
@@ -34,11 +34,25 @@ static struct node *build(struct doc *doc, const struct doc *spec, const char *j
 	struct flink_launch launch = { .spec = doc_root(spec), .name = "orders", .ns = "shop", .uid = "u-1" };
 	launch.generation = generation;
 	launch.job_id = job_id;
-	struct node *pod = NULL;
+	struct flink_preflight made;
 	struct error err = ERROR_INIT;
-	if (!flink_preflight_build(&launch, doc, map, &pod, &err))
+	if (!flink_preflight_build(&launch, doc, &made, &err))
 		fail_msg("%s", err.message);
-	return pod;
+	*map = made.configmap;
+	return made.pods[FLINK_PREFLIGHT_JOBMANAGER];
+}
+
+static struct flink_preflight build_all(struct doc *doc, const char *yaml, struct node **objects)
+{
+	struct doc *spec = parse(yaml);
+	struct flink_launch launch = { .spec = doc_root(spec), .name = "orders", .ns = "shop", .uid = "u-1" };
+	struct flink_preflight made;
+	struct error err = ERROR_INIT;
+	if (!flink_preflight_build(&launch, doc, &made, &err) ||
+	    (objects != NULL && !flink_preflight_objects(&launch, doc, objects, &err)))
+		fail_msg("%s", err.message);
+	doc_free(spec);
+	return made;
 }
 
 static const char *env_of(const struct node *pod, const char *name)
@@ -127,6 +141,209 @@ static void jars_out_of_sight(void **state)
 	}
 }
 
+/* The second pod goes where the TaskManagers go, and asks for next to nothing. */
+static void stands_in_for_the_taskmanagers(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_new();
+	struct flink_preflight made = build_all(
+		doc,
+		"flinkVersion: v1_20\nimage: flink:1.20\nserviceAccount: flink\njobManager: {resource: {memory: 2048m, cpu: 1}}\n"
+		"taskManager:\n  resource: {memory: 2048m, cpu: 1}\n  podTemplate:\n    spec:\n"
+		"      nodeSelector: {pool: tasks}\n      tolerations: [{key: tasks, operator: Exists}]\n      affinity: {nodeAffinity: {}}\n"
+		"      containers: [{name: flink-main-container, env: [{name: A, value: b}], volumeMounts: [{name: v, mountPath: /v}]}]\n"
+		"      volumes: [{name: v, emptyDir: {}}]\n"
+		"flinkConfiguration: {kubernetes.container.image.pull-secrets: regcred, kubernetes.taskmanager.node-selector: 'disk:ssd'}\n",
+		NULL);
+	const struct node *pod = made.pods[FLINK_PREFLIGHT_TASKMANAGER];
+	const char *name = node_find_text(made.pods[FLINK_PREFLIGHT_JOBMANAGER], "metadata/name");
+	AUTOFREE char *expected = mem_printf("%s-tm", name);
+	assert_string_equal(node_find_text(pod, "metadata/name"), expected);
+	assert_string_equal(node_text(node_get(node_find(pod, "metadata/labels"), FLINK_PREFLIGHT_LABEL)), "orders");
+	assert_string_equal(node_find_text(pod, "metadata/ownerReferences/0/uid"), "u-1");
+	const struct node *spec = node_get(pod, "spec");
+	assert_string_equal(node_find_text(spec, "nodeSelector/pool"), "tasks");
+	assert_string_equal(node_find_text(spec, "nodeSelector/disk"), "ssd");
+	assert_string_equal(node_find_text(spec, "tolerations/0/key"), "tasks");
+	assert_non_null(node_find(spec, "affinity/nodeAffinity"));
+	assert_string_equal(node_find_text(spec, "imagePullSecrets/0/name"), "regcred");
+	assert_string_equal(node_find_text(spec, "containers/0/image"), "flink:1.20");
+	assert_null(node_get(spec, "volumes"));
+	assert_null(node_find(spec, "containers/0/env"));
+	assert_null(node_find(made.pods[FLINK_PREFLIGHT_JOBMANAGER], "spec/nodeSelector"));
+}
+
+/* A quota may demand any of these; none is zero. */
+static void every_amount_is_set(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_new();
+	struct flink_preflight made = build_all(doc, text, NULL);
+	static const char *const names[] = { "requests/cpu", "requests/memory", "requests/ephemeral-storage",
+					     "limits/cpu",   "limits/memory",	"limits/ephemeral-storage" };
+	for (size_t i = 0; i < FLINK_PREFLIGHT_PODS; i++) {
+		const struct node *containers = node_find(made.pods[i], "spec/containers");
+		for (size_t k = 0; k < node_count(containers); k++)
+			for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+				const char *amount = node_find_text(node_get(node_at(containers, k), "resources"), names[n]);
+				assert_true(amount != NULL && amount[0] != '0');
+			}
+	}
+}
+
+#define SECURE(pod, container)                                                                                                \
+	"flinkVersion: v1_20\nimage: flink:1.20\njobManager: {resource: {memory: 2048m, cpu: 1}}\n"                           \
+	"taskManager: {resource: {memory: 2048m, cpu: 1}}\njob: {jarURI: 'local:///a.jar'}\npodTemplate:\n  spec:\n"          \
+	"    securityContext: " pod "\n    containers: [{name: flink-main-container, securityContext: " container "}]\n"
+
+/* What the template leaves open is filled in as Pod Security "restricted" demands, but for the user that the image brings. */
+static void security(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *spec, *escalation, *drop, *seccomp, *no_root;
+		int user; /* -1: left to the image or the pod */
+	} rows[] = {
+		{ SECURE("{}", "{}"), "false", NULL, "RuntimeDefault", NULL, -1 },
+		{ SECURE("{runAsNonRoot: true}", "{}"), "false", "ALL", "RuntimeDefault", NULL, -1 },
+		{ SECURE("{runAsUser: 9999}", "{}"), "false", "ALL", "RuntimeDefault", "true", -1 },
+		{ SECURE("{}", "{runAsUser: 9999}"), "false", "ALL", "RuntimeDefault", "true", 9999 },
+		{ SECURE("{runAsUser: 9999}", "{runAsUser: 0}"), "false", NULL, "RuntimeDefault", NULL, 0 },
+		{ SECURE("{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}", "{capabilities: {drop: [NET_RAW]}}"), "false", "NET_RAW",
+		  NULL, NULL, -1 },
+		{ SECURE("{}", "{privileged: true}"), NULL, NULL, NULL, NULL, -1 },
+		{ SECURE("{}", "{capabilities: {add: [SYS_ADMIN]}}"), NULL, NULL, "RuntimeDefault", NULL, -1 },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTODOC *doc = doc_new();
+		struct flink_preflight made = build_all(doc, rows[i].spec, NULL);
+		for (size_t k = 0; k < FLINK_PREFLIGHT_PODS; k++) {
+			const struct node *own = node_find(made.pods[k], "spec/containers/0/securityContext");
+			const struct node *escalation = node_get(own, "allowPrivilegeEscalation"), *no_root = node_get(own, "runAsNonRoot");
+			assert_int_equal(escalation != NULL, rows[i].escalation != NULL);
+			assert_false(node_truth(escalation, false));
+			assert_int_equal(node_truth(no_root, false), rows[i].no_root != NULL);
+			assert_true(str_eq(node_find_text(own, "capabilities/drop/0"), rows[i].drop) ||
+				    (rows[i].drop == NULL && node_find(own, "capabilities/drop/0") == NULL));
+			assert_true(str_eq(node_find_text(own, "seccompProfile/type"), rows[i].seccomp) ||
+				    (rows[i].seccomp == NULL && node_get(own, "seccompProfile") == NULL));
+			assert_int_equal(node_integer(node_get(own, "runAsUser"), -1), rows[i].user);
+		}
+	}
+}
+
+static void asks_java_without_a_shell(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_new();
+	struct flink_preflight made = build_all(doc, text, NULL);
+	const struct node *spec = node_get(made.pods[FLINK_PREFLIGHT_JAVA], "spec");
+	assert_int_equal(node_count(node_get(spec, "containers")), 3);
+	static const char *const asked[] = { "GET_JM_RESOURCE_PARAMS", "GET_TM_RESOURCE_PARAMS" };
+	for (unsigned i = 0; i < 2; i++) {
+		const struct node *c = node_at(node_get(spec, "containers"), i);
+		assert_string_equal(node_find_text(c, "command/0"), "java");
+		assert_string_equal(node_find_text(c, "command/3"), "/opt/flink/bin/bash-java-utils.jar:/opt/flink/lib/*");
+		assert_string_equal(node_find_text(c, "command/5"), asked[i]);
+		assert_string_equal(node_find_text(c, "terminationMessagePolicy"), "FallbackToLogsOnError");
+	}
+	assert_string_equal(node_find_text(spec, "containers/2/command/2"), "-javaagent:/opt/flink/usrlib/a.jar");
+	assert_string_equal(node_find_text(spec, "volumes/1/configMap/name"), node_find_text(made.configmap, "metadata/name"));
+}
+
+/* What the API server is asked about: pods as their controllers would make them, and every object of a launch. */
+static void objects_for_a_dry_run(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *mode, *kinds;
+	} rows[] = { { "native", "Pod Pod Deployment Service Service ConfigMap ConfigMap Ingress " },
+		     { "standalone", "Pod Pod Deployment Service Service ConfigMap Deployment Ingress " } };
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTODOC *doc = doc_new();
+		struct node *objects = NULL;
+		AUTOFREE char *yaml = mem_printf("%smode: %s\ningress: {template: 'x.example.org'}\n", text, rows[i].mode);
+		(void)build_all(doc, yaml, &objects);
+		AUTOBUF kinds = BUF_INIT;
+		for (size_t k = 0; k < node_count(objects); k++)
+			buf_printf(&kinds, "%s ", node_find_text(node_at(objects, k), "kind"));
+		assert_string_equal(buf_text(&kinds), rows[i].kinds);
+		const struct node *pod = node_at(objects, 0);
+		assert_string_equal(node_find_text(pod, "metadata/labels/component"), "jobmanager");
+		assert_null(node_get(node_find(pod, "metadata/labels"), FLINK_PREFLIGHT_LABEL));
+		assert_int_equal(node_count(node_find(pod, "spec/containers")), 2);
+		assert_int_equal(node_count(node_find(pod, "spec/initContainers")), 1);
+		assert_string_equal(node_find_text(node_at(objects, 1), "spec/containers/1/resources/limits/memory"), "2Gi");
+	}
+}
+
+/* ---- what a pod's status says ---- */
+
+#define ENDED(name, code, reason, message) \
+	"{name: " name ", state: {terminated: {exitCode: " code ", reason: " reason ", message: \"" message "\"}}}"
+#define PASSED(name) "{name: " name ", state: {terminated: {exitCode: 0, reason: Completed}}}"
+#define POD(statuses) "spec: {containers: [{name: preflight}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
+#define JAVA(statuses) "spec: {containers: [{name: jobmanager}, {name: jar}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
+#define WAITS(reason, message) POD("{name: preflight, state: {waiting: {reason: " reason ", message: \"" message "\"}}}")
+
+static void reads_a_status(void **state)
+{
+	(void)state;
+	static const struct {
+		enum flink_preflight_pod pod;
+		const char *yaml;
+		enum flink_preflight_state state;
+		const char *reason;
+	} rows[] = {
+		{ 0, "spec: {containers: [{name: preflight}]}\n", FLINK_PREFLIGHT_RUNNING, "" },
+		{ 0, "status: {conditions: [{type: PodScheduled, status: 'False', message: 0/3 nodes are available}]}\n",
+		  FLINK_PREFLIGHT_RUNNING, "0/3 nodes" },
+		{ 0, "status: {phase: Failed, reason: Evicted}\n", FLINK_PREFLIGHT_UNCHECKED, "Evicted" },
+		{ 0, "spec: {containers: [{name: preflight}]}\nstatus: {phase: Failed, reason: DeadlineExceeded, containerStatuses: "
+		     "[{name: preflight, state: {waiting: {reason: ContainerCreating}}}]}\n",
+		  FLINK_PREFLIGHT_UNCHECKED, "DeadlineExceeded" },
+		{ 0, WAITS("ContainerCreating", ""), FLINK_PREFLIGHT_RUNNING, "" },
+		{ 0, WAITS("ImagePullBackOff", "Back-off pulling image x"), FLINK_PREFLIGHT_FAILED, "Back-off pulling image x" },
+		{ 0, WAITS("InvalidImageName", ""), FLINK_PREFLIGHT_FAILED, "InvalidImageName" },
+		{ 0, WAITS("CreateContainerConfigError", "secret db not found"), FLINK_PREFLIGHT_RUNNING, "secret db not found" },
+		{ 0, WAITS("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"), FLINK_PREFLIGHT_FAILED,
+		  "will run as root" },
+		{ 0, WAITS("RunContainerError", "exec: sh: executable file not found in $PATH"), FLINK_PREFLIGHT_NO_PROGRAM, "" },
+		{ 0, POD("{name: preflight, state: {running: {}}}"), FLINK_PREFLIGHT_RUNNING, "" },
+		{ 0, POD(PASSED("preflight")), FLINK_PREFLIGHT_PASSED, "" },
+		{ 0, POD(ENDED("preflight", "10", "Error", "jar /a.jar is not a readable file")), FLINK_PREFLIGHT_FAILED, "jar /a.jar" },
+		{ 0, POD(ENDED("preflight", "11", "Error", "Flink refuses: one\\n\\ntwo\\n")), FLINK_PREFLIGHT_FAILED, "one | two" },
+		{ 0, POD(ENDED("preflight", "12", "Error", "no java in the image")), FLINK_PREFLIGHT_UNCHECKED, "no java" },
+		{ 0, POD(ENDED("preflight", "137", "OOMKilled", "")), FLINK_PREFLIGHT_UNCHECKED, "code 137" },
+		{ 0, POD(ENDED("preflight", "127", "Error", "")), FLINK_PREFLIGHT_NO_PROGRAM, "" },
+		{ 0, POD(ENDED("preflight", "128", "StartError", "exec: sh: no such file or directory")), FLINK_PREFLIGHT_NO_PROGRAM, "" },
+		{ 0, POD(ENDED("preflight", "128", "StartError", "cgroup trouble")), FLINK_PREFLIGHT_UNCHECKED, "cgroup trouble" },
+		{ 1, POD(ENDED("preflight", "255", "Error", "exec /bin/sh: exec format error")), FLINK_PREFLIGHT_FAILED, "kind of processor" },
+		{ 2, JAVA(PASSED("jobmanager") "," PASSED("jar")), FLINK_PREFLIGHT_PASSED, "" },
+		{ 2, JAVA(PASSED("jobmanager")), FLINK_PREFLIGHT_RUNNING, "" },
+		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "Failed to find Premain-Class manifest attribute in /a.jar")),
+		  FLINK_PREFLIGHT_PASSED, "" },
+		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "x\\nError opening zip file or JAR manifest missing : /a.jar")),
+		  FLINK_PREFLIGHT_FAILED, "missing : /a.jar" },
+		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "\\tat a.b\\nCaused by: IllegalConfigurationException: sum exceeds\\n\\tat c") "," PASSED("jar")),
+		  FLINK_PREFLIGHT_FAILED, "refuses the configuration: Caused by: IllegalConfigurationException: sum exceeds" },
+		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "Error: Could not find or load main class X\\nCaused by: y") "," PASSED("jar")),
+		  FLINK_PREFLIGHT_UNCHECKED, "could not be checked" },
+		{ 2, JAVA(ENDED("jobmanager", "128", "StartError", "exec: java: executable file not found in $PATH") "," PASSED("jar")),
+		  FLINK_PREFLIGHT_NO_PROGRAM, "" },
+		{ 2, "spec: {containers: [{name: jobmanager, env: [{name: WEIR_JAR_UNCHECKED, value: it is elsewhere}]}]}\n"
+		     "status: {containerStatuses: [" PASSED("jobmanager") "]}\n",
+		  FLINK_PREFLIGHT_UNCHECKED, "it is elsewhere" },
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		AUTODOC *pod = parse(rows[i].yaml);
+		AUTOBUF reason = BUF_INIT;
+		enum flink_preflight_state seen = flink_preflight_read(rows[i].pod, doc_root(pod), &reason);
+		if (seen != rows[i].state || strstr(buf_text(&reason), rows[i].reason) == NULL)
+			fail_msg("row %zu: state %d, not %d, \"%s\"", i, seen, rows[i].state, buf_text(&reason));
+	}
+}
+
 /* ---- the script, run by a shell beside a Flink that is a few empty files and a `java` of our own ---- */
 
 struct stage {
@@ -206,10 +423,10 @@ static void script_decides(void **state)
 	s.script = adapted;
 	AUTOFREE char *jar = mem_printf("%s/a.jar", s.dir);
 
-	assert_int_equal(run(&s, jar, ""), FLINK_PREFLIGHT_JAR_UNREADABLE);
+	assert_int_equal(run(&s, jar, ""), FLINK_PREFLIGHT_EXIT_JAR_UNREADABLE);
 	assert_reason(&s, "a.jar is not a readable file");
 	write_file(&s, "a.jar", "", 0600);
-	assert_int_equal(run(&s, jar, ""), FLINK_PREFLIGHT_NOT_CHECKED);
+	assert_int_equal(run(&s, jar, ""), FLINK_PREFLIGHT_EXIT_NOT_CHECKED);
 	assert_reason(&s, "no Flink in");
 	make_dir(&s, "lib");
 	write_file(&s, "lib/flink-dist-1.20.jar", "", 0600);
@@ -221,19 +438,19 @@ static void script_decides(void **state)
 		const char *java, *unchecked, *reason;
 		int code;
 	} rows[] = {
-		{ "echo BASH_JAVA_UTILS_EXEC_RESULT:-Xmx1g", "", "passed", FLINK_PREFLIGHT_PASSED },
-		{ "echo BASH_JAVA_UTILS_EXEC_RESULT:-Xmx1g", "the jar is elsewhere", "elsewhere", FLINK_PREFLIGHT_NOT_CHECKED },
-		{ "echo hello", "", "no result", FLINK_PREFLIGHT_NOT_CHECKED },
+		{ "echo BASH_JAVA_UTILS_EXEC_RESULT:-Xmx1g", "", "passed", FLINK_PREFLIGHT_EXIT_PASSED },
+		{ "echo BASH_JAVA_UTILS_EXEC_RESULT:-Xmx1g", "the jar is elsewhere", "elsewhere", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
+		{ "echo hello", "", "no result", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
 		{ "echo 'Exception in thread main IllegalConfigurationException: sum exceeds total'; exit 1", "", "sum exceeds total",
-		  FLINK_PREFLIGHT_CONFIG_REFUSED },
+		  FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
 		{ "case $* in *GET_TM*) echo 'Exception: too small for a TaskManager'; exit 1 ;; esac; echo BASH_JAVA_UTILS_EXEC_RESULT:x", "",
-		  "too small for a TaskManager", FLINK_PREFLIGHT_CONFIG_REFUSED },
-		{ "echo 'Exception: bad'; exit 1", "the jar is elsewhere", "refuses", FLINK_PREFLIGHT_CONFIG_REFUSED },
-		{ "echo 'Error: Could not find or load main class X'; exit 1", "", "could not be checked", FLINK_PREFLIGHT_NOT_CHECKED },
-		{ "kill -9 $$", "", "code 137", FLINK_PREFLIGHT_NOT_CHECKED },
+		  "too small for a TaskManager", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
+		{ "echo 'Exception: bad'; exit 1", "the jar is elsewhere", "refuses", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
+		{ "echo 'Error: Could not find or load main class X'; exit 1", "", "could not be checked", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
+		{ "kill -9 $$", "", "code 137", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
 		{ "i=0; while [ $i -lt 60 ]; do echo \"Exception $i: a line that is long enough to be cut off at some point, after many of its kind\"; "
 		  "i=$((i+1)); done; exit 1",
-		  "", "Exception 4", FLINK_PREFLIGHT_CONFIG_REFUSED },
+		  "", "Exception 4", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTOFREE char *java = mem_printf("#!/bin/sh\n%s\n", rows[i].java);
@@ -247,6 +464,9 @@ static void script_decides(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(stands_in_for_the_jobmanager), cmocka_unit_test(named_by_content),
-					    cmocka_unit_test(jars_out_of_sight), cmocka_unit_test(sessions), cmocka_unit_test(script_decides) };
+					    cmocka_unit_test(jars_out_of_sight), cmocka_unit_test(sessions), cmocka_unit_test(script_decides),
+					    cmocka_unit_test(stands_in_for_the_taskmanagers), cmocka_unit_test(every_amount_is_set),
+					    cmocka_unit_test(security), cmocka_unit_test(asks_java_without_a_shell),
+					    cmocka_unit_test(objects_for_a_dry_run), cmocka_unit_test(reads_a_status) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -67,7 +67,7 @@ struct grid {
 	struct session_view session;
 	enum subject subject;
 	const struct point *at;
-	int64_t decisions;
+	int64_t decisions, all; /* of this part, of the subject */
 };
 
 static struct ledger_launch *add(struct ledger *l, const char *digest, int64_t stable, enum restore_kind kind, const char *path)
@@ -155,6 +155,9 @@ static bool possible(const struct point *p, enum subject subject)
 {
 	if (subject == SUBJECT_SESSION_JOB && (p->pods != PODS_NONE || p->ha != HA_ABSENT || p->jm > JM_MINE))
 		return false; /* it has no pods nor metadata of its own, and is listed or not */
+	bool asleep = p->want == WANT_SUSPENDED;
+	if (subject == SUBJECT_SESSION && (p->mode != 0 || asleep || (p->rest != 0 && jobs[p->rest - 1] != JOB_RUNNING) || p->checkpoints != CHECKPOINTS_UNKNOWN))
+		return false; /* it has no job of its own */
 	if (p->jm <= JM_ABSENT && p->rest != 0)
 		return false;
 	if (p->rest == 0 && (p->checkpoints != CHECKPOINTS_UNKNOWN || p->savepoint != 0))
@@ -238,6 +241,9 @@ static void check_removal(const struct grid *g, const struct decide_input *in, c
 		HOLDS(implies(in->ledger->op.kind == OP_REMOVE, !in->ledger->op.keep_ha));
 	}
 	HOLDS(implies(d->effect == EFFECT_REMOVE_FINALIZER, g->at->want == WANT_DELETED && (!unseen || g->subject == SUBJECT_SESSION_JOB)));
+	bool ends_jobs = l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE && strcmp(l->op.reason, "recover") != 0;
+	HOLDS(implies(g->subject == SUBJECT_SESSION && ends_jobs && ledger_live((struct ledger *)(uintptr_t)l) != NULL,
+		      g->session.jobs == SEEN_PRESENT && g->session.live_count == 0));
 	/* a removal begins in a turn of its own */
 	if (l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE) {
 		HOLDS(d->effect == EFFECT_NONE && d->ledger_changed);
@@ -287,6 +293,9 @@ static void check_repeat(const struct grid *g, const struct decide_input *in, co
 	for (int i = 0; i < 5 && !quiet; i++) {
 		again.ledger = &ledger;
 		decide(&again, &other);
+		check_launch(g, &again, &other);
+		check_removal(g, &again, &other);
+		check_ledger(g, &again, &other);
 		quiet = other.effect != EFFECT_NONE || !other.ledger_changed;
 		ledger_free(&ledger);
 		ledger_copy(&ledger, &other.ledger);
@@ -316,7 +325,7 @@ static void decide_at(struct grid *g, const struct point *p)
 	check_launch(g, &in, d);
 	check_removal(g, &in, d);
 	check_ledger(g, &in, d);
-	if (g->decisions % 16 == 0)
+	if (g->decisions % 8 == 0)
 		check_repeat(g, &in, d);
 	if (g->decisions % 64 == 0)
 		check_round_trip(g, d);
@@ -355,9 +364,8 @@ static void walk_grid(struct grid *g, const struct point *base, const struct dim
 		else if ((n - skipped) % each == 0)
 			decide_at(g, &p);
 	}
-	printf("%s (subject %d): %lld combinations, %lld impossible, %lld decided\n", case_names[base->op], (int)g->subject, (long long)total,
-	       (long long)skipped, (long long)g->decisions);
 	assert_true(g->decisions > 0);
+	g->all += g->decisions;
 }
 
 #define WORLD DIMENSION(jm, JM_COUNT), DIMENSION(pods, PODS_COUNT), DIMENSION(ha, HA_COUNT), DIMENSION(rest, REST_COUNT), \
@@ -421,29 +429,40 @@ static void grid_free(struct grid *g)
 			doc_free(g->docs[mode][want]);
 }
 
-static void walk_subject(enum subject subject)
+static void walk_subject(enum subject subject, enum seen session_jobs, int64_t live)
 {
 	struct grid g;
 	grid_init(&g, subject);
+	g.session.jobs = session_jobs;
+	g.session.live_count = live;
 	for (int op = 0; op < CASE_COUNT; op++)
 		walk_case(&g, (enum op_case)op);
+	printf("subject %d: %lld decisions, each of them checked\n", (int)subject, (long long)g.all);
 	grid_free(&g);
 }
 
 static void applications(void **state)
 {
 	(void)state;
-	walk_subject(SUBJECT_APPLICATION);
+	walk_subject(SUBJECT_APPLICATION, SEEN_UNKNOWN, 0);
 }
 
 static void session_jobs(void **state)
 {
 	(void)state;
-	walk_subject(SUBJECT_SESSION_JOB);
+	walk_subject(SUBJECT_SESSION_JOB, SEEN_UNKNOWN, 0);
+}
+
+static void session_clusters(void **state)
+{
+	(void)state;
+	walk_subject(SUBJECT_SESSION, SEEN_PRESENT, 0);
+	walk_subject(SUBJECT_SESSION, SEEN_PRESENT, 1);
+	walk_subject(SUBJECT_SESSION, SEEN_UNKNOWN, 0);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(applications), cmocka_unit_test(session_jobs) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(applications), cmocka_unit_test(session_jobs), cmocka_unit_test(session_clusters) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "lifecycle/gate.h"
 #include "lifecycle/ledger.h"
 
 static struct ledger_launch *launch(struct ledger *l, const char *digest)
@@ -85,72 +84,12 @@ static void stable_launch_is_never_dropped(void **state)
 	ledger_free(&l);
 }
 
-static void gate_table(void **state)
-{
-	(void)state;
-	struct ledger l;
-	ledger_init(&l);
-	struct gate_output out;
-	struct gate_input in = { .ledger = &l, .digest = "new", .live_digest = "old", .pod = PREFLIGHT_ABSENT };
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_PREFLIGHT);
-	in.live_digest = "new";
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_APPLY);
-	in.live_digest = "old";
-	in.preflight = "off";
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_APPLY);
-	in.preflight = NULL;
-	static const struct {
-		enum preflight_seen pod;
-		int64_t exit, age;
-		enum gate prefer, require;
-		const char *result;
-	} rows[] = {
-		{ PREFLIGHT_RUNNING, 0, 0, GATE_WAIT, GATE_WAIT, "" },
-		{ PREFLIGHT_RUNNING, 0, PREFLIGHT_DEADLINE_MS, GATE_APPLY, GATE_WITHHOLD, "unknown" },
-		{ PREFLIGHT_DONE, 0, 0, GATE_APPLY, GATE_APPLY, "passed" },
-		{ PREFLIGHT_DONE, PREFLIGHT_EXIT_JAR, 0, GATE_WITHHOLD, GATE_WITHHOLD, "failed" },
-		{ PREFLIGHT_DONE, PREFLIGHT_EXIT_CONFIG, 0, GATE_WITHHOLD, GATE_WITHHOLD, "failed" },
-		{ PREFLIGHT_DONE, PREFLIGHT_EXIT_UNCHECKED, 0, GATE_APPLY, GATE_WITHHOLD, "unknown" },
-		{ PREFLIGHT_DONE, 137, 0, GATE_APPLY, GATE_WITHHOLD, "unknown" },
-		{ PREFLIGHT_NO_IMAGE, 0, 0, GATE_WITHHOLD, GATE_WITHHOLD, "failed" },
-		{ PREFLIGHT_UNKNOWN, 0, 0, GATE_WAIT, GATE_WAIT, "" },
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		in.pod = rows[i].pod;
-		in.pod_exit = rows[i].exit;
-		in.pod_age_ms = rows[i].age;
-		in.pod_message = "why";
-		in.preflight = NULL;
-		gate_decide(&in, &out);
-		assert_int_equal(out.gate, rows[i].prefer);
-		assert_string_equal(out.result, rows[i].result);
-		in.preflight = "require";
-		gate_decide(&in, &out);
-		assert_int_equal(out.gate, rows[i].require);
-	}
-	/* quarantined content stays out, whatever preflight says, until it is retried by name */
-	ledger_add_quarantine(&l, "new", "c0ffee", "it failed", 1);
-	in.preflight = "off";
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_WITHHOLD);
-	in.retry = "1";
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_APPLY);
-	LEDGER_SET(l.spent_retry, "1");
-	gate_decide(&in, &out);
-	assert_int_equal(out.gate, GATE_WITHHOLD);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_and_back),
 		cmocka_unit_test(bad_text_is_refused),
 		cmocka_unit_test(stable_launch_is_never_dropped),
-		cmocka_unit_test(gate_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -288,6 +288,77 @@ static void disposes_of_one_state_only(void **state)
 	assert_true(on_disk(p, "sp/savepoint-2/data"));
 }
 
+#define JOB "0123456789abcdef0123456789abcdef"
+
+static void cleans_up_what_a_cluster_left(void **state)
+{
+	const struct place *p = *state;
+	const struct state_store *store = state_store_for(p->stores, "file:/flink-data/ha");
+	static const char *const refused[][2] = { { "file:/flink-data", "sp/savepoint-1" },
+						  { "file:/flink-data", "job-result-store" },
+						  { "file:/flink-data", "job-result-store/orders" },
+						  { "file:/flink-data", "job-result-store/orders/" JOB },
+						  { "file:/flink-data", "job-result-store/orders/" JOB "-" },
+						  { "file:/flink-data", "job-result-store/orders/" JOB "-1/x" },
+						  { "file:/flink-data", "job-result-store/../" JOB "-1" },
+						  { "file:/flink-data", "other/orders/" JOB "-1" },
+						  { "file:/flink-data", "" },
+						  { "file:/flink-data", ".." },
+						  { "file:/flink-data", "Orders" },
+						  { "file:/flink-data/../etc", "orders" },
+						  { "/flink-data", "orders" },
+						  { "file:/other", "orders" } };
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		struct error err = ERROR_INIT;
+		if (state_store_clean(store, refused[i][0], refused[i][1], &err))
+			fail_msg("%s %s was cleaned up", refused[i][0], refused[i][1]);
+		assert_int_equal(err.kind, ERROR_INVALID);
+	}
+	struct error err = ERROR_INIT;
+	make(p->root, "ha/job-result-store/orders/" JOB "-1/" JOB ".json", "{}");
+	make(p->root, "ha/job-result-store/orders/" JOB "-2/" JOB "_DIRTY.json", "{}");
+	assert_true(state_store_clean(store, "file:///flink-data/ha/", "job-result-store/orders/" JOB "-1", &err));
+	assert_false(on_disk(p, "ha/job-result-store/orders/" JOB "-1"));
+	assert_true(on_disk(p, "ha/job-result-store/orders/" JOB "-2/" JOB "_DIRTY.json"));
+	assert_true(state_store_clean(store, "file:///flink-data/ha", "job-result-store/orders/" JOB "-1", &err)); /* again */
+	assert_true(state_store_clean(store, "file:///flink-data/ha", "job-result-store/orders/" JOB "-2", &err));
+	assert_false(on_disk(p, "ha/job-result-store/orders/" JOB "-2"));
+
+	make(p->root, "ha/orders/completedCheckpoint0aa7f671deb2", "x");
+	make(p->root, "ha/orders/submittedJobGraph0aa7f671deb2", "x");
+	make(p->root, "ha/orders/blob/job_1/blob_p-1", "x");
+	make(p->root, "ha/other/completedCheckpoint0aa7f671deb2", "x");
+	assert_true(state_store_clean(store, "file:///flink-data/ha", "orders", &err));
+	assert_false(on_disk(p, "ha/orders"));
+	assert_true(on_disk(p, "ha/other/completedCheckpoint0aa7f671deb2"));
+}
+
+static void leaves_what_is_not_flinks(void **state)
+{
+	const struct place *p = *state;
+	const struct state_store *store = state_store_for(p->stores, "file:/flink-data/ha");
+	static const char *const kept[] = { "ha/orders/chk-5/_metadata",     "ha/orders/savepoint-1/_metadata", "ha/orders/blobs/x",
+					    "ha/orders/completedCheckpoint", "ha/orders/completedCheckpoint-x", "ha/orders/blob2" };
+	struct error err = ERROR_INIT;
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		make(p->root, kept[i], "x");
+	make(p->root, "ha/orders/completedCheckpointab", "x");
+	AUTOFREE char *link = mem_printf("%s/ha/linked", p->root);
+	AUTOFREE char *blob = mem_printf("%s/ha/blobless/blob", p->root);
+	AUTOFREE char *target = mem_printf("%s/ha/orders", p->root);
+	make(p->root, "ha/blobless/", NULL);
+	assert_int_equal(symlink(target, link), 0);
+	assert_int_equal(symlink(target, blob), 0);
+	assert_false(state_store_clean(store, "file:///flink-data/ha", "linked", &err)); /* not through a link */
+	assert_false(state_store_clean(store, "file:///flink-data/ha/linked", "orders", &err));
+	assert_true(state_store_clean(store, "file:///flink-data/ha", "blobless", &err));
+	assert_true(on_disk(p, "ha/orders/completedCheckpointab"));
+	assert_true(state_store_clean(store, "file:///flink-data/ha", "orders", &err));
+	assert_false(on_disk(p, "ha/orders/completedCheckpointab"));
+	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+		assert_true(on_disk(p, kept[i]));
+}
+
 static void deletes_metadata_first_and_goes_on(void **state)
 {
 	const struct place *p = *state;
@@ -380,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(symbolic_links_are_not_followed, setup, teardown),
 		cmocka_unit_test_setup_teardown(lists_what_holds_metadata, setup, teardown),
 		cmocka_unit_test_setup_teardown(disposes_of_one_state_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(cleans_up_what_a_cluster_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(leaves_what_is_not_flinks, setup, teardown),
 		cmocka_unit_test_setup_teardown(deletes_metadata_first_and_goes_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_blocked_file_system_is_unknown_in_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(permissions, setup, teardown),

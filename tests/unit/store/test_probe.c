@@ -221,7 +221,8 @@ static int teardown(void **state)
 /* The pod's answer as the API server would give it; the path is below `root`, or a URI if root is "". */
 static struct state_listing ask(const struct place *p, enum state_question question, const char *root, const char *path)
 {
-	AUTOFREE char *e_question = mem_printf("WEIR_QUESTION=%s", question == STATE_LIST ? "list" : "look");
+	const char *cleaning = strstr(path, "job-result-store") != NULL ? "clean_results" : "clean_ha";
+	AUTOFREE char *e_question = mem_printf("WEIR_QUESTION=%s", question == STATE_LIST ? "list" : question == STATE_CLEAN ? cleaning : "look");
 	AUTOFREE char *e_path = *root != '\0' ? mem_printf("WEIR_PATH=%s/%s", root, path) : mem_printf("WEIR_PATH=%s", path);
 	AUTOFREE char *e_root = mem_printf("WEIR_ROOT=%s", root);
 	AUTOFREE char *e_bin = mem_printf("PATH=%s:%s", p->bin, getenv("PATH"));
@@ -291,6 +292,68 @@ static void the_script_looks_at_files(void **state)
 		make(p->dir, path, "m");
 	}
 	expect(p, STATE_LIST, p->root, "many", STATE_UNKNOWN, "too many names");
+}
+
+#define LAUNCH "ha/job-result-store/orders/0123456789abcdef0123456789abcdef-"
+
+static bool there(const struct place *p, const char *path)
+{
+	AUTOFREE char *full = mem_printf("%s/%s", p->root, path);
+	return access(full, F_OK) == 0;
+}
+
+static void the_script_cleans_up(void **state)
+{
+	const struct place *p = *state;
+	make(p->root, LAUNCH "1/0123456789abcdef0123456789abcdef.json", "{}");
+	make(p->root, LAUNCH "2/0123456789abcdef0123456789abcdef_DIRTY.json", "{}");
+	make(p->root, LAUNCH "2/chk-1", "x");
+	make(p->root, "ha/orders/submittedJobGraph12ab", "x");
+	make(p->root, "ha/orders/blob/job_1/blob_p", "x");
+	make(p->root, "ha/kept/completedCheckpoint12ab", "x");
+	make(p->root, "ha/kept/savepoint-1/_metadata", "x");
+	make(p->root, "ha/kept/completedCheckpoint12ab.bak", "x");
+	AUTOFREE char *link = mem_printf("%s/ha/linked", p->root);
+	assert_int_equal(symlink("kept", link), 0);
+	expect(p, STATE_CLEAN, p->root, LAUNCH "1", STATE_EXISTS, "");
+	assert_false(there(p, LAUNCH "1"));
+	expect(p, STATE_CLEAN, p->root, LAUNCH "2", STATE_EXISTS, "");
+	assert_false(there(p, LAUNCH "2/0123456789abcdef0123456789abcdef_DIRTY.json"));
+	assert_true(there(p, LAUNCH "2/chk-1"));
+	expect(p, STATE_CLEAN, p->root, LAUNCH "3", STATE_ABSENT, "");
+	expect(p, STATE_CLEAN, p->root, "ha/linked", STATE_UNKNOWN, "");
+	assert_true(there(p, "ha/kept/completedCheckpoint12ab"));
+	expect(p, STATE_CLEAN, p->root, "ha/orders", STATE_EXISTS, "");
+	assert_false(there(p, "ha/orders"));
+	expect(p, STATE_CLEAN, p->root, "ha/kept", STATE_EXISTS, "");
+	assert_false(there(p, "ha/kept/completedCheckpoint12ab"));
+	assert_true(there(p, "ha/kept/savepoint-1/_metadata"));
+	assert_true(there(p, "ha/kept/completedCheckpoint12ab.bak"));
+	AUTOFREE char *unmounted = mem_printf("%s/other", p->dir);
+	expect(p, STATE_CLEAN, unmounted, "orders", STATE_UNKNOWN, "empty or not readable");
+}
+
+/* Which pod is made for cleaning up, and which directory is none of its business. */
+static void a_cleaning_pod_may_write(void **state)
+{
+	(void)state;
+	AUTODOC *spec = parse(spec_text), *doc = doc_new();
+	static const char *const rows[][2] = { { "file:/data/" LAUNCH "4", "clean_results" }, { "gs://b/ha/orders", "clean_ha" } };
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_string_equal(env_of(build(doc, spec, STATE_CLEAN, rows[i][0], NULL), "WEIR_QUESTION"), rows[i][1]);
+	const struct node *mounts = node_find(build(doc, spec, STATE_CLEAN, "file:/data/ha/orders", NULL), "spec/containers/0/volumeMounts");
+	for (size_t i = 0; i < node_count(mounts); i++)
+		if (str_eq(node_find_text(node_at(mounts, i), "name"), "data"))
+			assert_null(node_get(node_at(mounts, i), "readOnly"));
+	static const char *const refused[] = { "gs://b/ha/job-result-store", "gs://b/ha/Orders", "gs://b" };
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		const struct flink_launch launch = { .spec = doc_root(spec), .name = "orders", .ns = "shop" };
+		struct node *map = NULL, *none = NULL;
+		struct error err = ERROR_INIT;
+		if (state_probe_build(&launch, STATE_CLEAN, refused[i], doc, &map, &none, &err))
+			fail_msg("%s is cleaned up", refused[i]);
+		assert_int_equal(err.kind, ERROR_INVALID);
+	}
 }
 
 static void the_script_asks_flink_for_the_rest(void **state)
@@ -370,6 +433,8 @@ int main(void)
 		cmocka_unit_test(the_pod_stands_in_for_the_job),
 		cmocka_unit_test(files_need_a_volume),
 		cmocka_unit_test_setup_teardown(the_script_looks_at_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_script_cleans_up, setup, teardown),
+		cmocka_unit_test(a_cleaning_pod_may_write),
 		cmocka_unit_test_setup_teardown(the_script_asks_flink_for_the_rest, setup, teardown),
 		cmocka_unit_test(steps),
 	};

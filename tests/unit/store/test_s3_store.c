@@ -294,6 +294,33 @@ static void disposes_of_one_state_only(void **state)
 	assert_int_equal(look(p->stores, "s3://bucket/flink/sp/chk-7", NULL), STATE_ABSENT);
 }
 
+static void cleans_up_what_a_cluster_left(void **state)
+{
+	const struct place *p = *state;
+	const struct state_store *store = state_store_for(p->stores, "s3://bucket/flink");
+	struct error err = ERROR_INIT;
+	for (int i = 0; i < 12; i++) {
+		AUTOFREE char *graph = mem_printf("flink/ha/orders/submittedJobGraph%d", i);
+		AUTOFREE char *blob = mem_printf("flink/ha/orders/blob/job_1/%d", i);
+		fake_s3_put(p->server, graph);
+		fake_s3_put(p->server, blob);
+	}
+	size_t before = fake_s3_count(p->server) - 24;
+	fake_s3_put(p->server, "flink/ha/orders/chk-1/_metadata");
+	fake_s3_put(p->server, "flink/ha/orders2/submittedJobGraph1");
+	assert_false(state_store_clean(store, "s3://bucket", "flink", &err)); /* not strictly below the prefix */
+	assert_false(state_store_clean(store, "s3://bucket/flink", "ha/orders", &err));
+	assert_int_equal(p->server->requests, 0);
+	p->server->page = 5;
+	assert_true(state_store_clean(store, "s3a://bucket/flink/ha", "orders", &err));
+	expect_all_signed(p);
+	assert_int_equal(fake_s3_count(p->server), before + 2);
+	p->server->status = 403;
+	p->server->only_method = "DELETE";
+	assert_false(state_store_clean(store, "s3://bucket/flink/ha", "orders2", &err));
+	assert_int_equal(err.kind, ERROR_FORBIDDEN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +333,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lists_page_by_page, setup, teardown),
 		cmocka_unit_test_setup_teardown(listings_that_make_no_sense_are_unknown, setup, teardown),
 		cmocka_unit_test_setup_teardown(disposes_of_one_state_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(cleans_up_what_a_cluster_left, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

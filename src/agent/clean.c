@@ -1,0 +1,83 @@
+#include "agent/clean.h"
+
+#include <string.h>
+
+#include "agent/probe.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "flink/config.h"
+#include "store/store.h"
+#include "sync/kinds.h"
+
+/* Does that resource's cluster keep its HA data in that storageDir? What cannot be read may. */
+static bool uses(const struct node *resource, const char *root)
+{
+	AUTODOC *doc = doc_new();
+	AUTOFREE char *mine = NULL;
+	AUTOFREE char *theirs = NULL;
+	struct node *config = NULL;
+	struct flink_launch launch = { .spec = node_get(resource, "spec"),
+				       .name = node_find_text(resource, "metadata/name"),
+				       .ns = node_find_text(resource, "metadata/namespace") };
+	if (!flink_config_user(doc, &launch, &config, NULL))
+		return true;
+	const char *dir = flink_config_get(config, "high-availability.storageDir");
+	if (dir == NULL)
+		return false;
+	return !state_path_normal(root, &mine, NULL) || !state_path_normal(dir, &theirs, NULL) || strcmp(mine, theirs) == 0;
+}
+
+/* Clusters of one name in two namespaces share their directory, where they share the storageDir. */
+static bool is_shared(struct agent *agent, const struct job_view *view, const struct ledger_litter *x, struct error *why)
+{
+	AUTODOC *list = NULL;
+	if (!kube_list(agent->kube, &KIND_FLINKDEPLOYMENT, NULL, NULL, &list, NULL, why))
+		return error_wrap(why, "whether a cluster of another namespace shares it"), true;
+	const struct node *items = node_get(doc_root(list), "items");
+	for (size_t i = 0; i < node_count(items); i++) {
+		const struct node *other = node_at(items, i);
+		const char *ns = node_text_or(node_find(other, "metadata/namespace"), "");
+		if (!str_eq(node_find_text(other, "metadata/name"), view->name) || strcmp(ns, view->ns) == 0 || !uses(other, x->root))
+			continue;
+		(void)error_set(why, ERROR_INVALID, "FlinkDeployment %.60s/%.60s keeps its own there", ns, view->name);
+		return true;
+	}
+	return false;
+}
+
+static void by_pod(struct agent *agent, struct job_view *view, struct ledger *ledger, const char *path)
+{
+	struct error why;
+	ledger->probe = (struct ledger_probe){ .question = PROBE_CLEAN, .asked_at = clock_now_ms(&agent->clock) };
+	LEDGER_SET(ledger->probe.path, path);
+	if (!probe_create(agent, view, ledger, &why)) {
+		ledger->probe = (struct ledger_probe){ 0 };
+		ledger_cleaned(ledger, why.message);
+	} else if (ledger->probe.answered_at != 0) {
+		ledger_cleaned(ledger, ledger->probe.why);
+	}
+}
+
+bool clean_execute(struct agent *agent, struct job_view *view, struct ledger *ledger, struct error *err)
+{
+	const struct ledger_litter *x = ledger_cleaning(ledger);
+	struct error why = ERROR_INIT;
+	if (x == NULL)
+		return error_set(err, ERROR_BUG, "nothing is being cleaned up");
+	AUTOFREE char *path = mem_printf("%s/%s", x->root, x->name);
+	AUTOFREE char *job = mem_printf("%s/%s", view->ns, view->name);
+	if (x->kind == LITTER_HA && is_shared(agent, view, x, &why)) {
+		ledger_cleaned(ledger, why.message);
+	} else if (!state_stores_cover(agent->stores, path)) {
+		by_pod(agent, view, ledger, path);
+		return true;
+	} else if (state_store_clean(state_store_for(agent->stores, path), x->root, x->name, &why)) {
+		ledger_cleaned(ledger, NULL);
+		log_event(LOG_LEVEL_INFO, "cleaned up", "job", job, "directory", path, NULL);
+		return true;
+	} else {
+		ledger_cleaned(ledger, why.message);
+	}
+	log_event(LOG_LEVEL_WARN, "not cleaned up", "job", job, "directory", path, "error", why.message, NULL);
+	return true;
+}
