@@ -10,7 +10,8 @@ trap 'rm -rf "$out"' EXIT
 
 install_dirs="kustomize/base kustomize/overlays/single-namespace"
 example_dirs="examples/stateful-job/base examples/stateful-job/overlays/dev examples/stateful-job/overlays/prod
-	examples/stateful-job/sync-account/dev examples/stateful-job/sync-account/prod"
+	examples/stateful-job/sync-account/dev examples/stateful-job/sync-account/prod
+	examples/session-cluster examples/standalone examples/periodic-savepoints"
 weir=${WEIR:-build/release/weir}
 failed=0
 

@@ -45,17 +45,26 @@ static bool is_shared(struct agent *agent, const struct job_view *view, const st
 	return false;
 }
 
-static void by_pod(struct agent *agent, struct job_view *view, struct ledger *ledger, const char *path)
+static void note_failure(const struct job_view *view, struct ledger *ledger, const char *path, const struct error *why)
 {
-	struct error why;
+	AUTOFREE char *job = mem_printf("%s/%s", view->ns, view->name);
+	bool for_good =
+		why->kind == ERROR_INVALID || why->kind == ERROR_UNSUPPORTED || why->kind == ERROR_FORBIDDEN || why->kind == ERROR_LIMIT;
+	ledger_cleaned(ledger, why->message, for_good);
+	log_event(LOG_LEVEL_WARN, "not cleaned up", "job", job, "directory", path, "error", why->message, NULL);
+}
+
+static bool by_pod(struct agent *agent, struct job_view *view, struct ledger *ledger, const char *path, struct error *err)
+{
+	if (str_eq(decide_annotation(view->resource, "weir.dev/preflight"), "off"))
+		return error_set(err, ERROR_UNSUPPORTED, "no entry of stateStores covers it, and weir.dev/preflight: off allows no pod");
 	ledger->probe = (struct ledger_probe){ .question = PROBE_CLEAN, .asked_at = clock_now_ms(&agent->clock) };
 	LEDGER_SET(ledger->probe.path, path);
-	if (!probe_create(agent, view, ledger, &why)) {
+	if (!probe_create(agent, view, ledger, err)) {
 		ledger->probe = (struct ledger_probe){ 0 };
-		ledger_cleaned(ledger, why.message);
-	} else if (ledger->probe.answered_at != 0) {
-		ledger_cleaned(ledger, ledger->probe.why);
+		return false;
 	}
+	return ledger->probe.answered_at == 0 || error_set(err, ERROR_UNSUPPORTED, "%s", ledger->probe.why);
 }
 
 bool clean_execute(struct agent *agent, struct job_view *view, struct ledger *ledger, struct error *err)
@@ -66,18 +75,15 @@ bool clean_execute(struct agent *agent, struct job_view *view, struct ledger *le
 		return error_set(err, ERROR_BUG, "nothing is being cleaned up");
 	AUTOFREE char *path = mem_printf("%s/%s", x->root, x->name);
 	AUTOFREE char *job = mem_printf("%s/%s", view->ns, view->name);
-	if (x->kind == LITTER_HA && is_shared(agent, view, x, &why)) {
-		ledger_cleaned(ledger, why.message);
-	} else if (!state_stores_cover(agent->stores, path)) {
-		by_pod(agent, view, ledger, path);
-		return true;
-	} else if (state_store_clean(state_store_for(agent->stores, path), x->root, x->name, &why)) {
-		ledger_cleaned(ledger, NULL);
+	bool shared = x->kind == LITTER_HA && is_shared(agent, view, x, &why);
+	if (!shared && !state_stores_cover(agent->stores, path)) {
+		if (!by_pod(agent, view, ledger, path, &why))
+			note_failure(view, ledger, path, &why);
+	} else if (!shared && state_store_clean(state_store_for(agent->stores, path), x->root, x->name, &why)) {
+		ledger_cleaned(ledger, NULL, false);
 		log_event(LOG_LEVEL_INFO, "cleaned up", "job", job, "directory", path, NULL);
-		return true;
 	} else {
-		ledger_cleaned(ledger, why.message);
+		note_failure(view, ledger, path, &why);
 	}
-	log_event(LOG_LEVEL_WARN, "not cleaned up", "job", job, "directory", path, "error", why.message, NULL);
 	return true;
 }

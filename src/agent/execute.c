@@ -180,6 +180,8 @@ static bool create_cluster(struct agent *agent, const struct job_view *view, con
 	struct node *deployment = NULL;
 	if (!flink_objects_jobmanager(&launch, doc, &deployment, err))
 		return false;
+	if (!agent_may_act(agent)) /* the calls above may have taken long */
+		return error_set(err, ERROR_TRANSIENT, "this agent does not lead any more");
 	struct error why;
 	if (!kube_create(agent->kube, &KIND_DEPLOYMENT, view->ns, deployment, &made, &why)) {
 		if (why.kind != ERROR_CONFLICT)

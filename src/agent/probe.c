@@ -25,9 +25,7 @@ void probe_look(struct agent *agent, const struct job_view *view, const struct l
 	struct state_listing found;
 	int64_t age = clock_now_ms(&agent->clock) - p->asked_at;
 	o->probe_done = state_probe_read(doc == NULL ? NULL : doc_root(doc), question_of(p), age < 0 ? 0 : age, &found) == PROBE_DONE;
-	o->probe_answer = found.look.answer == STATE_EXISTS   ? SEEN_PRESENT
-			  : found.look.answer == STATE_ABSENT ? SEEN_ABSENT
-							      : SEEN_UNKNOWN;
+	o->probe_answer = found.look.answer == STATE_EXISTS ? SEEN_PRESENT : found.look.answer == STATE_ABSENT ? SEEN_ABSENT : SEEN_UNKNOWN;
 	(void)snprintf(o->probe_why, sizeof o->probe_why, "%.*s", (int)sizeof o->probe_why - 1, found.look.why);
 	state_listing_free(&found);
 }

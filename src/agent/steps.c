@@ -96,7 +96,7 @@ bool agent_work_step(struct agent *agent, int64_t *wait_ms)
 		delay = err.kind == ERROR_CONFLICT && failures < 3 ? CONFLICT_MS : backoff(agent, failures, &err);
 		log_event(failures > 1 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "turn failed", "key", key, "kind", error_kind_name(err.kind),
 			  "error", err.message, NULL);
-	} else if (delay == INT64_MAX && !str_starts(key, "sync/") && failures < GONE_LOOKS) {
+	} else if (delay == INT64_MAX && strstr(key, "job/") != NULL && failures < GONE_LOOKS) {
 		delay = backoff(agent, ++failures,
 				&err); /* a definition that is not served for a moment looks like a resource that is gone */
 	} else {

@@ -60,7 +60,8 @@ static void adjusted(struct turn *t)
 				       .submitted_at = live->submitted_at,
 				       .running_at = t->in->now_ms,
 				       .checkpoints = 0,
-				       .failed_before = t->in->seen->checkpoints_failed };
+				       .failed_before = t->in->seen->checkpoints_failed,
+				       .restarts_before = t->in->seen->job_restarts < 0 ? 0 : t->in->seen->job_restarts };
 	LEDGER_SET(fresh.job_id, live->job_id);
 	LEDGER_SET(fresh.digest, l->op.digest);
 	LEDGER_SET(fresh.commit, t->in->commit);

@@ -75,8 +75,8 @@ static void put_value(struct buf *out, const char *field, const char *value)
 {
 	if (value == NULL)
 		buf_puts(out, "absent");
-	else if (sensitive_key(field))
-		buf_puts(out, SENSITIVE_MASK);
+	else if (sensitive_key(field) || strstr(field, ".env[") != NULL || str_starts(field, "job.args"))
+		buf_puts(out, SENSITIVE_MASK); /* a variable's or argument's name says nothing of what is in it */
 	else
 		buf_printf(out, "%.40s%s", value, strlen(value) > 40 ? "..." : "");
 }

@@ -1,6 +1,7 @@
 /*
  * What launches leave in HA storage: each its JobResultStore, and all of a cluster one directory of job graphs, pointers to checkpoints and
- * blobs. Recorded while the launch lives, cleaned up when nothing can need it any more, one directory at a time, while nothing else is to do.
+ * blobs. Recorded while the launch lives, cleaned up when nothing can need it any more: one directory at a time, while nothing else is to
+ * do.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,6 @@
 #include "lifecycle/internal.h"
 
 enum {
-	ATTEMPTS = 5,
 	RETRY_MS = 600000, /* doubled with each */
 	DELETE_RETRY_MS = 10000,
 	DELETE_MAX_MS = 120000, /* a deletion waits for all of it no longer */
@@ -18,8 +18,8 @@ enum {
 static void forget_oldest(struct turn *t)
 {
 	struct ledger *l = t->ledger;
-	decision_event(t->out, true, "CleanupFailed", "%s/%s is left where it is: too many directories wait to be cleaned up.", l->litter[0].root,
-		       l->litter[0].name);
+	decision_event(t->out, true, "CleanupFailed", "%s/%s is left where it is: too many directories wait to be cleaned up.",
+		       l->litter[0].root, l->litter[0].name);
 	memmove(&l->litter[0], &l->litter[1], (LEDGER_LITTER - 1) * sizeof l->litter[0]);
 	l->litter_count--;
 }
@@ -92,7 +92,8 @@ static bool is_over(const struct turn *t, const struct ledger_litter *x)
 static bool is_due(const struct turn *t, const struct ledger_litter *x)
 {
 	int64_t wait = t->deleting ? DELETE_RETRY_MS : (int64_t)RETRY_MS << (x->attempts > 0 ? x->attempts - 1 : 0);
-	return x->attempts < ATTEMPTS && (x->attempts == 0 || t->in->now_ms - x->tried_at >= wait || x->tried_at > t->in->now_ms) && is_over(t, x);
+	return x->attempts < LEDGER_CLEANINGS && (x->attempts == 0 || t->in->now_ms - x->tried_at >= wait || x->tried_at > t->in->now_ms) &&
+	       is_over(t, x);
 }
 
 /* The last attempt has failed: that is said once. */
@@ -100,7 +101,7 @@ static void give_up(struct turn *t)
 {
 	for (int64_t i = 0; i < t->ledger->litter_count; i++) {
 		struct ledger_litter *x = &t->ledger->litter[i];
-		if (x->attempts != ATTEMPTS || t->ledger->cleaning == i + 1)
+		if (x->attempts != LEDGER_CLEANINGS || t->ledger->cleaning == i + 1)
 			continue;
 		x->attempts++;
 		decision_event(t->out, true, "CleanupFailed", "%s/%s is left where it is: %s", x->root, x->name,
@@ -155,7 +156,7 @@ bool clean_holds_deletion(struct turn *t)
 	if (t->in->now_ms >= l->clean_until || l->clean_until - t->in->now_ms > DELETE_MAX_MS || !all_gone(t))
 		return false;
 	for (int64_t i = 0; i < l->litter_count; i++)
-		waits |= l->litter[i].attempts < ATTEMPTS;
+		waits |= l->litter[i].attempts < LEDGER_CLEANINGS;
 	if (!waits)
 		return false;
 	wait_for(t, "what the cluster left in its HA storage is cleaned up");

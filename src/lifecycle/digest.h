@@ -13,6 +13,9 @@
  */
 void spec_digest(const struct node *spec, const char *references, char out[65]);
 
+/* A copy without what says no more than its absence would: nulls, defaults that are spelt out, the kind of a pod template. */
+struct node *spec_plain(struct doc *doc, const struct node *spec);
+
 /*
  * The peer's lastReconciledSpec: members in declaration order, absent ones as null, with job.state and job.upgradeMode as given.
  * Source: captured objects of the Apache operator.

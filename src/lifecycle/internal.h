@@ -18,6 +18,7 @@ struct turn {
 	bool deleting;
 	enum upgrade_mode mode;
 	bool mode_given; /* upgradeMode is written in the resource */
+	bool theirs;     /* nothing of it was looked at as Weir's own yet: the status stays another controller's */
 	enum target_kind target;
 	const char *target_digest; /* NULL for TARGET_NOTHING */
 };
@@ -64,6 +65,7 @@ const char *told_checkpoint(struct turn *t);
 /* The live launch's JobManager is gone without our doing. */
 void recover_lost_jobmanager(struct turn *t);
 bool cluster_unseen(const struct turn *t); /* some part of it is unknown */
+int64_t launch_restarts(const struct ledger_launch *launch, const struct observation *seen); /* of its job, since it is this version */
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size);
 void rollback_begin(struct turn *t, const char *why);
 void rollback_by_hand(struct turn *t); /* weir.dev/rollback: makes an earlier stable launch the target */

@@ -11,6 +11,12 @@ enum { MAKING_MS = 60000 };
 
 enum { FRESH_MS = 600000 };
 
+static void doubt_said(struct ledger *l)
+{
+	(void)snprintf(l->stuck, sizeof l->stuck,
+		       "StateChoiceRequired: its last savepoint may be in %.80s: look there, and set weir.dev/restore-from: path:<uri>", l->doubt);
+}
+
 /* weir.dev/restore-from: latest | path:<uri> | commit:<sha>. A value counts once. */
 static bool choice_made(struct turn *t, struct ledger_restore *out)
 {
@@ -34,6 +40,10 @@ static bool choice_made(struct turn *t, struct ledger_restore *out)
 	}
 	if (strlen(choice) >= LEDGER_PATH) {
 		LEDGER_SET(l->stuck, "StateChoiceRequired: weir.dev/restore-from is longer than 511 bytes");
+		return false;
+	}
+	if (strcmp(choice, "latest") == 0 && l->doubt[0] != '\0') {
+		doubt_said(l);
 		return false;
 	}
 	if (strcmp(choice, "latest") == 0 && l->newest.path[0] != '\0') {
@@ -158,7 +168,9 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 		return true;
 	}
 	if (l->had_checkpoint) {
-		if (l->stuck[0] == '\0')
+		if (l->stuck[0] == '\0' && l->doubt[0] != '\0')
+			doubt_said(l);
+		else if (l->stuck[0] == '\0')
 			(void)snprintf(l->stuck, sizeof l->stuck,
 				       "StateChoiceRequired: this job has run before; set weir.dev/restore-from: latest | commit:<sha> | "
 				       "path:<uri>, or upgradeMode: stateless");
@@ -257,6 +269,7 @@ void launch_begin(struct turn *t)
 	*launch = fresh;
 	l->next = (struct ledger_restore){ 0 };
 	l->rewind[0] = '\0';
+	l->doubt[0] = '\0';
 	l->health = (struct ledger_health){ 0 };
 	/* what these asked for is done with this launch */
 	if (t->target == TARGET_SPEC)

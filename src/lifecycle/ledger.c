@@ -45,6 +45,7 @@ static const struct field launch_fields[] = {
 	TEXT(ledger_launch, commit),	  INT(ledger_launch, generation),  SUB(ledger_launch, restore, restore_fields),
 	INT(ledger_launch, submitted_at), INT(ledger_launch, running_at),  INT(ledger_launch, stable_at),
 	INT(ledger_launch, ended_at),	  INT(ledger_launch, checkpoints), INT(ledger_launch, failed_before),
+	INT(ledger_launch, restarts_before),
 	TEXT(ledger_launch, outcome),	  TEXT(ledger_launch, refused),	   HEAP(ledger_launch, spec),
 	END,
 };
@@ -108,6 +109,7 @@ static const struct field ledger_fields[] = {
 	TEXT(ledger, spent_restart),
 	TEXT(ledger, spent_adopt),
 	TEXT(ledger, spent_rollback),
+	TEXT(ledger, doubt),
 	TEXT(ledger, rewind),
 	TEXT(ledger, foreign),
 	TEXT(ledger, spent_redeploy),
@@ -479,7 +481,7 @@ struct ledger_litter *ledger_cleaning(struct ledger *l)
 	return l->cleaning > 0 && l->cleaning <= l->litter_count ? &l->litter[l->cleaning - 1] : NULL;
 }
 
-void ledger_cleaned(struct ledger *l, const char *why)
+void ledger_cleaned(struct ledger *l, const char *why, bool for_good)
 {
 	struct ledger_litter *x = ledger_cleaning(l);
 	l->cleaning = 0;
@@ -487,6 +489,8 @@ void ledger_cleaned(struct ledger *l, const char *why)
 		return;
 	if (why != NULL) {
 		(void)snprintf(x->why, sizeof x->why, "%.*s", (int)sizeof x->why - 1, why);
+		if (for_good && x->attempts < LEDGER_CLEANINGS)
+			x->attempts = LEDGER_CLEANINGS;
 		return;
 	}
 	memmove(x, x + 1, (size_t)(&l->litter[l->litter_count] - (x + 1)) * sizeof *x);

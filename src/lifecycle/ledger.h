@@ -21,6 +21,7 @@ enum {
 	LEDGER_PATH = 512,
 	LEDGER_RECORDS = 32, /* snapshots that are remembered */
 	LEDGER_LITTER = 16,
+	LEDGER_CLEANINGS = 5, /* attempts at one of these */
 	LEDGER_ROOT = 256, /* a storageDir; a longer one is left uncleaned */
 	LEDGER_TEXT_MAX = 256 * 1024,
 	LEDGER_TOKEN = 64,
@@ -49,6 +50,7 @@ struct ledger_launch {
 	int64_t submitted_at, running_at, stable_at, ended_at; /* ms; 0: not yet */
 	int64_t checkpoints; /* completed by this launch, as far as stability asks */
 	int64_t failed_before; /* checkpoints that failed before the job ran: they say nothing of the version */
+	int64_t restarts_before; /* the same of its restarts: those before it was changed in place */
 	char outcome[24];    /* "", "stopped", "failed", "finished" */
 	char refused[200];   /* a session job: why Flink refused the submission */
 	char *spec;          /* the spec that was launched, JSON; owned */
@@ -181,6 +183,7 @@ struct ledger {
 	char spent_restart[LEDGER_TOKEN];
 	char spent_adopt[LEDGER_TOKEN];
 	char spent_rollback[100];
+	char doubt[LEDGER_PATH];  /* a directory that may hold a newer savepoint than any known path; "" once a launch was begun */
 	char rewind[LEDGER_PATH]; /* the state that a rollback by hand goes back to, until the launch that uses it */
 	char foreign[64];        /* who wrote the status since Weir did: nothing is done until weir.dev/adopt has a new value */
 	char spent_redeploy[LEDGER_TOKEN]; /* savepointRedeployNonce */
@@ -237,8 +240,8 @@ void ledger_drop_record(struct ledger *l, int64_t at);
 void ledger_note_state(struct ledger *l, const char *path, int64_t now_ms); /* the newest usable state */
 /* The litter that is being cleaned up, or NULL. */
 struct ledger_litter *ledger_cleaning(struct ledger *l);
-/* How that ended; why NULL: it is gone. */
-void ledger_cleaned(struct ledger *l, const char *why);
+/* How that ended; why NULL: it is gone. for_good: it need not be tried again. */
+void ledger_cleaned(struct ledger *l, const char *why, bool for_good);
 
 /* A one-shot value as the ledger keeps it: itself, or its digest where it is long; "" for NULL. */
 void ledger_spend(char field[LEDGER_TOKEN], const char *value);

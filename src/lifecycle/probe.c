@@ -6,8 +6,8 @@
 #include "lifecycle/internal.h"
 
 enum {
-	PROBE_MAX_MS = 200000,	/* a pod that has not answered by then will not */
-	ANSWER_MS = 600000,	/* an answer counts for so long */
+	PROBE_MAX_MS = 200000, /* a pod that has not answered by then will not */
+	ANSWER_MS = 600000,    /* an answer counts for so long */
 };
 
 static void answer(struct turn *t, enum seen what, const char *why)
@@ -17,10 +17,12 @@ static void answer(struct turn *t, enum seen what, const char *why)
 	p->answered_at = t->in->now_ms;
 	LEDGER_SET(p->why, why);
 	if (p->question == PROBE_CLEAN)
-		ledger_cleaned(t->ledger, what == SEEN_UNKNOWN ? why : NULL);
+		ledger_cleaned(t->ledger, what == SEEN_UNKNOWN ? why : NULL, false);
 	else
 		decision_reason(t->out, "the probe pod says of %.90s: %s", p->path,
-				what == SEEN_PRESENT ? "it exists" : what == SEEN_ABSENT ? "it does not exist" : why);
+				what == SEEN_PRESENT  ? "it exists"
+				: what == SEEN_ABSENT ? "it does not exist"
+						      : why);
 }
 
 static bool is_open(const struct ledger_probe *p)

@@ -4,6 +4,12 @@
 
 #include "lifecycle/internal.h"
 
+int64_t launch_restarts(const struct ledger_launch *launch, const struct observation *s)
+{
+	bool same = s->job_restarts >= launch->restarts_before; /* a counter that fell is another JobManager's */
+	return same ? s->job_restarts - launch->restarts_before : s->job_restarts;
+}
+
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size)
 {
 	const struct observation *s = t->in->seen;
@@ -26,8 +32,8 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 		(void)snprintf(why, size, "the JobManager restarted %lld times before the job ran", (long long)s->jm_restarts);
 		return true;
 	}
-	if (s->rest == SEEN_PRESENT && s->job_restarts >= p->job_restarts) {
-		(void)snprintf(why, size, "the job restarted %lld times before it was stable", (long long)s->job_restarts);
+	if (s->rest == SEEN_PRESENT && launch_restarts(launch, s) >= p->job_restarts) {
+		(void)snprintf(why, size, "the job restarted %lld times before it was stable", (long long)launch_restarts(launch, s));
 		return true;
 	}
 	if (s->checkpoints == SEEN_PRESENT && launch->running_at != 0 && s->checkpoints_failed - launch->failed_before >= 3 &&

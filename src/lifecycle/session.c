@@ -4,7 +4,7 @@
 
 #include "lifecycle/internal.h"
 
-enum { LOST_AFTER_MS = 60000, SUBMISSION_MS = 120000 };
+enum { LOST_AFTER_MS = 60000, SUBMISSION_MS = 120000, SUBMISSIONS = 3 };
 
 /* ---- the cluster ---- */
 
@@ -131,7 +131,8 @@ void submit_continue(struct turn *t, struct ledger_launch *launch, bool wanted)
 		return;
 	}
 	bool in_doubt = l->op.sent_at != 0 && t->in->now_ms - l->op.sent_at < SUBMISSION_MS;
-	if (wanted && view->ready && t->in->now_ms - l->op.started_at > t->in->policy->start_deadline_ms) {
+	bool tried = l->op.attempt > SUBMISSIONS; /* time that the cluster was away for says nothing of the job */
+	if (wanted && view->ready && tried && t->in->now_ms - l->op.started_at > t->in->policy->start_deadline_ms) {
 		if (in_doubt) /* the last submission may still arrive: no other launch before that is over */
 			wait_for(t, "waiting for the session cluster to tell whether the job was accepted");
 		else
@@ -151,5 +152,6 @@ void submit_continue(struct turn *t, struct ledger_launch *launch, bool wanted)
 		return;
 	}
 	l->op.sent_at = t->in->now_ms;
+	l->op.attempt++;
 	t->out->effect = EFFECT_SUBMIT_JOB; /* under the same job id: Flink refuses a second one */
 }

@@ -11,14 +11,30 @@ static void put_nonce(struct doc *doc, struct node *map, const char *key, const 
 		node_set(doc, map, key, node_number(doc, nonce));
 }
 
+/* The resource's definition allows these texts only: with another one the API server would refuse the whole status. */
+static const char *one_of(const char *text, const char *a, const char *b, const char *c)
+{
+	return strcmp(text, a) == 0 || strcmp(text, b) == 0 || strcmp(text, c) == 0 ? text : "UNKNOWN";
+}
+
+static const char *format_text(int64_t kind, const char *format)
+{
+	return kind == SNAPSHOT_SAVEPOINT ? one_of(format, "CANONICAL", "NATIVE", "NATIVE") : one_of(format, "FULL", "INCREMENTAL", "FULL");
+}
+
+static const char *type_text(const char *type)
+{
+	return one_of(type, "MANUAL", "PERIODIC", "UPGRADE");
+}
+
 static struct node *record_node(struct doc *doc, const struct ledger_record *r)
 {
 	struct node *n = node_map(doc);
 	node_set_int(doc, n, "timeStamp", r->at);
 	if (r->kind == SNAPSHOT_SAVEPOINT)
 		node_set_text(doc, n, "location", r->path);
-	node_set_text(doc, n, "triggerType", r->type);
-	node_set_text(doc, n, "formatType", r->format);
+	node_set_text(doc, n, "triggerType", type_text(r->type));
+	node_set_text(doc, n, "formatType", format_text(r->kind, r->format));
 	put_nonce(doc, n, "triggerNonce", r->nonce);
 	return n;
 }
@@ -33,8 +49,8 @@ static void put_open(const struct ledger *l, enum snapshot_kind kind, struct doc
 		return;
 	node_set_text(doc, info, "triggerId", s->trigger);
 	node_set_int(doc, info, "triggerTimestamp", s->started_at);
-	node_set_text(doc, info, "triggerType", s->type);
-	node_set_text(doc, info, "formatType", s->format);
+	node_set_text(doc, info, "triggerType", type_text(s->type));
+	node_set_text(doc, info, "formatType", format_text(s->kind, s->format));
 }
 
 static const struct ledger_record *last_of(const struct ledger *l, enum snapshot_kind kind)

@@ -16,6 +16,8 @@ struct view {
 	const struct node *old;
 	const struct ledger_launch *launch; /* live, or the last one */
 	bool live, suspended;
+	bool stopped; /* nothing is live, or it is only being removed: its state is the next launch's */
+	bool in_flight; /* a launch is not seen yet */
 	const char *job_state;
 	const char *recon;
 	const char *jm;
@@ -106,9 +108,12 @@ static void put_job_status(const struct view *v, struct node *status)
 		node_set_text(doc, job, "startTime", ms);
 	}
 	const struct ledger *l = v->t->ledger;
-	const char *path = !v->live && l->next.kind == RESTORE_PATH ? l->next.path : v->launch == NULL ? "" : v->launch->restore.path;
-	if (v->live && v->launch->restore.kind == RESTORE_HA)
+	const struct ledger_restore *from = v->stopped ? &l->next : v->launch == NULL ? NULL : &v->launch->restore;
+	const char *path = from == NULL ? "" : from->path;
+	if (from != NULL && from->kind == RESTORE_HA)
 		path = "KUBERNETES_OPERATOR_LAST_STATE";
+	else if (v->stopped && l->next.kind == RESTORE_UNDECIDED && v->launch != NULL)
+		path = v->launch->restore.path;
 	if (*path != '\0')
 		node_set_text(doc, job, "upgradeSavepointPath", path);
 	else
@@ -223,18 +228,26 @@ static void put_error(const struct view *v, struct node *status)
 	node_set_text(v->doc, status, "error", buf_text(&text));
 }
 
-static void put_spec_text(const struct view *v, struct node *reconciliation, const char *key, const struct ledger_launch *launch)
+/*
+ * The upgradeMode in it is the one that was used, or is to be used next; without a decision last-state, with which the peer starts nothing
+ * empty. And a first deployment is one only as long as it is the only one: while it is upgraded the peer would begin it anew, from nothing.
+ */
+static void put_spec_text(const struct view *v, struct node *reconciliation, const char *key, const struct ledger_launch *launch,
+			  const struct node *instead)
 {
-	static const char *const modes[] = { "stateless", "stateless", "savepoint", "last-state" };
+	static const char *const modes[] = { "last-state", "stateless", "savepoint", "last-state" };
 	if (launch == NULL || launch->spec == NULL)
 		return;
 	AUTODOC *spec = doc_parse_json(launch->spec, strlen(launch->spec), "launched spec", NULL, NULL);
 	if (spec == NULL)
 		return;
 	AUTOBUF text = BUF_INIT;
-	snapshot_put_nonces(v->t->ledger, spec, doc_root(spec));
-	spec_last_reconciled(doc_root(spec), v->live ? "running" : "suspended", modes[launch->restore.kind & 3], launch->number == 1,
-			     &text);
+	struct node *content = instead != NULL ? node_copy(spec, instead) : doc_root(spec);
+	bool current = launch == v->launch;
+	snapshot_put_nonces(v->t->ledger, spec, content);
+	const struct ledger_restore *from = current && v->stopped ? &v->t->ledger->next : &launch->restore;
+	bool first = launch->number == 1 && (!current || strcmp(v->recon, "DEPLOYED") == 0 || v->in_flight);
+	spec_last_reconciled(content, current && (v->stopped || v->in_flight) ? "suspended" : "running", modes[from->kind & 3], first, &text);
 	node_set_text(v->doc, reconciliation, key, buf_text(&text));
 }
 
@@ -242,15 +255,25 @@ static void put_reconciliation(const struct view *v, struct node *status)
 {
 	struct node *r = node_ensure_map(v->doc, status, "reconciliationStatus");
 	if (v->launch != NULL) {
-		put_spec_text(v, r, "lastReconciledSpec", v->launch);
 		const struct ledger_launch *stable = ledger_stable(v->t->ledger);
-		if (stable == v->launch) /* the usual case, and the dearest part of a decision */
+		bool back = str_starts(v->recon, "ROLL") && ledger_quarantined(v->t->ledger, v->t->in->digest) != NULL;
+		/* there it stays the version that failed, and what runs is the stable one */
+		put_spec_text(v, r, "lastReconciledSpec", v->launch, back ? v->t->spec : NULL);
+		if (stable == v->launch && !back) /* the usual case, and the dearest part of a decision */
 			node_set_text(v->doc, r, "lastStableSpec", node_text(node_get(r, "lastReconciledSpec")));
 		else
-			put_spec_text(v, r, "lastStableSpec", stable);
+			put_spec_text(v, r, "lastStableSpec", stable, NULL);
 		node_set_int(v->doc, r, "reconciliationTimestamp", v->launch->submitted_at);
 	}
 	node_set_text(v->doc, r, "state", v->recon);
+}
+
+/* A configuration value, flat or nested. */
+static int64_t config_number(const struct node *spec, const char *key, const char *nested, int64_t otherwise)
+{
+	const struct node *config = node_get(spec, "flinkConfiguration");
+	const struct node *value = node_get(config, key);
+	return node_integer(value != NULL ? value : node_find(config, nested), otherwise);
 }
 
 static void put_task_managers(const struct view *v, struct node *status)
@@ -262,8 +285,10 @@ static void put_task_managers(const struct view *v, struct node *status)
 			       node_text_or(node_find(v->t->in->resource, "metadata/name"), ""));
 	node_set_text(v->doc, tm, "labelSelector", selector);
 	int64_t parallelism = node_integer(node_find(v->t->spec, "job/parallelism"), 1);
-	int64_t slots = node_integer(node_get(node_get(v->t->spec, "flinkConfiguration"), "taskmanager.numberOfTaskSlots"), 1);
-	node_set_int(v->doc, tm, "replicas", !v->live ? 0 : slots < 1 ? parallelism : (parallelism + slots - 1) / slots);
+	int64_t slots = config_number(v->t->spec, "taskmanager.numberOfTaskSlots", "taskmanager/numberOfTaskSlots", 1);
+	int64_t given = node_integer(node_find(v->t->spec, "taskManager/replicas"), 0); /* the parallelism follows from it */
+	int64_t replicas = given > 0 ? given : slots < 1 ? parallelism : (parallelism + slots - 1) / slots;
+	node_set_int(v->doc, tm, "replicas", v->live ? replicas : 0);
 }
 
 void status_foreign(struct turn *t, const char *why)
@@ -286,12 +311,19 @@ void status_foreign(struct turn *t, const char *why)
 void status_build(struct turn *t)
 {
 	struct ledger *l = t->ledger;
+	if (t->theirs) {
+		if (l->stuck[0] != '\0')
+			status_foreign(t, l->stuck);
+		return;
+	}
 	struct view v = { .t = t, .doc = doc_new(), .old = node_get(t->in->resource, "status") };
 	v.launch = ledger_live(l);
 	v.live = v.launch != NULL;
 	if (!v.live && l->launch_count > 0)
 		v.launch = &l->launches[l->launch_count - 1];
 	v.suspended = !v.live && str_eq(node_find_text(t->spec, "job/state"), "suspended");
+	v.stopped = v.launch != NULL && (!v.live || l->op.kind == OP_REMOVE);
+	v.in_flight = v.live && l->op.kind == OP_LAUNCH;
 	v.jm = jobmanager_status(&v);
 	v.job_state = job_state_text(&v);
 	v.recon = reconciliation_state(&v);

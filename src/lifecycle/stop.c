@@ -355,6 +355,10 @@ static void stop_forgotten(struct turn *t)
 	decision_reason(t->out, "the job ended during the stop, and its savepoint cannot be told: a person decides");
 	t->ledger->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
 	t->ledger->had_checkpoint = 1;
+	if (s->found_path[0] != '\0')
+		ledger_note_state(t->ledger, s->found_path, t->in->now_ms);
+	else
+		LEDGER_SET(t->ledger->doubt, t->ledger->op.dir);
 	remove_begin(t, reason, s->ha_checkpoint);
 }
 

@@ -28,7 +28,7 @@ static void note_progress(struct turn *t, struct ledger_launch *live)
 	if (live->stable_at != 0)
 		return;
 	bool bounded_done = s->job == JOB_FINISHED;
-	bool proven = s->job == JOB_RUNNING && s->job_restarts < t->in->policy->job_restarts &&
+	bool proven = s->job == JOB_RUNNING && launch_restarts(live, s) < t->in->policy->job_restarts &&
 		      t->in->now_ms - live->running_at >= t->in->policy->stable_after_ms &&
 		      (!t->in->config->checkpointing || live->checkpoints >= enough);
 	if (bounded_done || proven) {
@@ -61,6 +61,9 @@ void recover_lost_jobmanager(struct turn *t)
 	else
 		l->had_checkpoint = 1;
 	bool keep_ha = l->next.kind == RESTORE_HA || t->subject == SUBJECT_SESSION;
+	const struct ledger_op *stop = &t->in->ledger->op;
+	if (stop->kind == OP_STOP && !stop->cancel && l->next.kind == RESTORE_UNDECIDED && t->in->seen->found_path[0] == '\0')
+		LEDGER_SET(l->doubt, stop->dir);
 	turn_op(t, OP_REMOVE, "recover");
 	l->op.keep_ha = keep_ha;
 }

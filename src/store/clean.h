@@ -1,7 +1,7 @@
 /*
- * clean: what a Flink cluster leaves in its HA storage, and how much of it may be deleted. For the stores and the cleanup pod: two shapes of
- * directories below a storageDir, and within them only entries that Flink itself gives their names, so that a savepoint or checkpoint that
- * somebody keeps there is left alone.
+ * clean: what a Flink cluster leaves in its HA storage, and how much of it may be deleted. For the stores and the cleanup pod: two shapes
+ * of directories below a storageDir, and within them only entries that Flink itself gives their names, so that a savepoint or checkpoint
+ * that somebody keeps there is left alone.
  */
 #ifndef WEIR_STORE_CLEAN_H
 #define WEIR_STORE_CLEAN_H

@@ -32,7 +32,7 @@ struct call {
 	struct file_store *store;
 	enum question question;
 	enum state_remains shape; /* CLEAN */
-	char *below; /* the path below the root */
+	char *below;		  /* the path below the root */
 	struct state_listing listing;
 	struct error err;
 	bool good, done, abandoned;
@@ -409,7 +409,7 @@ static void file_list(void *context, const char *dir, struct state_listing *out)
 	call_free(call);
 }
 
-static bool delete(void *context, enum question question, enum state_remains shape, const char *path, struct error *err)
+static bool delete (void *context, enum question question, enum state_remains shape, const char *path, struct error *err)
 {
 	const struct file_store *store = context;
 	const char *below = state_path_below(path, store->prefix);
@@ -428,12 +428,12 @@ static bool delete(void *context, enum question question, enum state_remains sha
 
 static bool file_dispose(void *context, const char *path, struct error *err)
 {
-	return delete(context, DISPOSE, REMAINS_NOTHING, path, err);
+	return delete (context, DISPOSE, REMAINS_NOTHING, path, err);
 }
 
 static bool file_clean(void *context, const char *path, enum state_remains shape, struct error *err)
 {
-	return delete(context, CLEAN, shape, path, err);
+	return delete (context, CLEAN, shape, path, err);
 }
 
 static void file_close(void *context)
@@ -456,6 +456,8 @@ bool file_store_open(const char *prefix, const char *root, int64_t timeout_ms, s
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&store->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	*out = (struct state_store){ .context = store, .look = file_look, .list = file_list, .dispose = file_dispose, .clean = file_clean, .close = file_close };
+	*out = (struct state_store){
+		.context = store, .look = file_look, .list = file_list, .dispose = file_dispose, .clean = file_clean, .close = file_close
+	};
 	return true;
 }

@@ -443,6 +443,8 @@ bool s3_store_open(const char *prefix, const struct state_store_config *config, 
 		s3_close(store);
 		return false;
 	}
-	*out = (struct state_store){ .context = store, .look = s3_look, .list = s3_list, .dispose = s3_dispose, .clean = s3_clean, .close = s3_close };
+	*out = (struct state_store){
+		.context = store, .look = s3_look, .list = s3_list, .dispose = s3_dispose, .clean = s3_clean, .close = s3_close
+	};
 	return true;
 }

@@ -51,7 +51,7 @@ struct state_store {
 	void (*list)(void *context, const char *dir, struct state_listing *out);
 	bool (*dispose)(void *context, const char *path, struct error *err);
 	bool (*clean)(void *context, const char *path, enum state_remains shape, struct error *err); /* NULL: it cannot */
-	void (*close)(void *context); /* NULL: nothing to release */
+	void (*close)(void *context);								     /* NULL: nothing to release */
 };
 
 const char *state_answer_name(enum state_answer answer); /* "exists", "absent", "unknown" */

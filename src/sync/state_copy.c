@@ -19,7 +19,8 @@ static void place(const char *ns, const char *name, char map[24], char key[512])
 
 bool state_copy_differs(const struct ledger *before, const struct ledger *after)
 {
-	return (after->had_checkpoint != 0) != (before->had_checkpoint != 0) || strcmp(before->newest.path, after->newest.path) != 0;
+	return (after->had_checkpoint != 0) != (before->had_checkpoint != 0) || strcmp(before->newest.path, after->newest.path) != 0 ||
+	       (after->had_checkpoint != 0 && before->next_launch != after->next_launch);
 }
 
 bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, const char *name, const struct ledger *ledger, struct error *err)
@@ -31,6 +32,7 @@ bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, con
 	struct node *value = node_map(doc);
 	node_set_text(doc, value, "path", ledger->newest.path);
 	node_set_int(doc, value, "at", ledger->newest_at);
+	node_set_int(doc, value, "launch", ledger->next_launch);
 	if (ledger->launch_count > 0)
 		node_set_text(doc, value, "commit", ledger->launches[ledger->launch_count - 1].commit);
 	AUTOBUF text = BUF_INIT;
@@ -68,6 +70,9 @@ bool state_copy_read(struct kube *kube, const char *own_ns, const char *ns, cons
 	if (value == NULL)
 		return error_wrap(err, "ConfigMap %s/%s", own_ns, map);
 	ledger->had_checkpoint = 1;
+	/* no number twice: Flink's JobResultStore still holds how the job of that id ended, and would not run it again */
+	int64_t launch = node_integer(node_get(doc_root(value), "launch"), 0);
+	ledger->next_launch = launch > ledger->next_launch ? launch : ledger->next_launch;
 	ledger_note_state(ledger, node_find_text(doc_root(value), "path"), node_integer(node_get(doc_root(value), "at"), 0));
 	return true;
 }

@@ -1,10 +1,12 @@
-# Versions of Flink: each is deployed from nothing, upgraded with a savepoint, and deleted with one.
+# Versions of Flink: each is deployed from nothing, upgraded with a savepoint, and deleted with one. Before 1.15 an application cluster takes
+# itself down as soon as its job is stopped, so that the agent may have to look for the savepoint in the storage.
 # set: default
 # limit: 480
 # flink: 1.15.4 2.3.0
 # full-limit: 1500
 # full-flink: 1.13.6 1.14.6 1.15.4 1.17.2 1.20.3 2.0.1 2.3.0
 . "$(dirname "$0")/../lib.sh"
+AGENT_CONFIG="stateStores: [{prefix: 'file:///flink-data', path: $DATA}]"
 start_from_nothing
 flink_says() { rest /config | flat | pick .flink-version; }
 for version in ${E2E_VERSIONS:-$FLINK}; do

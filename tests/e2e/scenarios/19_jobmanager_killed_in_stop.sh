@@ -1,5 +1,6 @@
 # The JobManager is killed in the middle of an upgrade: while the savepoint is being taken, and right after it was completed and the job
-# has stopped, before the agent has seen that. The upgrade is carried out, and no state is lost.
+# has stopped, before the agent has seen that. The upgrade is carried out, and no state is lost. The agent may look into the state's storage:
+# in the second case nobody but that knows of the savepoint.
 # set: full
 # limit: 900
 . "$(dirname "$0")/../lib.sh"
@@ -17,6 +18,7 @@ remember_checkpoint() {
 	wait_for 60 'two more checkpoints' two_more
 }
 
+AGENT_CONFIG="stateStores: [{prefix: 'file:///flink-data', path: $DATA}]"
 start_from
 watch_overlap
 remember_checkpoint

@@ -68,7 +68,7 @@ wait_for 60 'nobody else has it' no_foreign
 wait_for 60 'stable' stable
 same_job || fail 'it was adopted without a restart'
 [ "$(pods_of jobmanager)$(pods_of taskmanager)" = "$pods" ] || fail 'its pods are the same'
-counts_to "$OLD_COUNT" || fail 'it counts on'
+wait_for 30 'it counts on' counts_to "$OLD_COUNT"
 say "job $OLD_ID was adopted as it ran"
 
 remember

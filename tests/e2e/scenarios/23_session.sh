@@ -86,6 +86,8 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 			metadata: {name: $name}
 			spec:
 			  deploymentName: pool
+			  flinkConfiguration:
+			    kubernetes.operator.user.artifacts.allowed-schemes: "file;local"
 			  job:
 			    jarURI: $([ "$name" = left ] && echo "file://$E2E/jars/count.jar" || echo local:///opt/flink/lib/count.jar)
 			    entryClass: CountJob

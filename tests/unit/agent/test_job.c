@@ -147,6 +147,7 @@ static void test_copy_of_a_lost_ledger(void **state)
 	ledger_init(&lost);
 	ledger_init(&preflight.ledger);
 	ledger_note_state(&lost, "file:///data/savepoints/savepoint-1", 5);
+	lost.next_launch = 7;
 	LEDGER_SET(preflight.ledger.preflight_result, "passed");
 	if (!state_copy_write(agent.kube, "default", "default", "orders", &lost, &err) ||
 	    !ledger_store_write(agent.kube, "default", "orders", &preflight.ledger, &preflight, &err))
@@ -157,6 +158,9 @@ static void test_copy_of_a_lost_ledger(void **state)
 		step();
 	deployment(uid);
 	assert_string_equal(uid, "");
+	assert_true(ledger_store_read(agent.kube, "default", "orders", &preflight, &err));
+	assert_int_equal(preflight.ledger.next_launch, 7);
+	ledger_free(&preflight.ledger);
 }
 
 static void test_an_application_stays_one(void **state)

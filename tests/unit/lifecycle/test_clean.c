@@ -7,10 +7,10 @@
 struct place {
 	struct world w;
 	const char *failure; /* every attempt ends with it; NULL: they succeed */
-	char done[400];      /* the names that were cleaned up */
+	char done[400];	     /* the names that were cleaned up */
 	int64_t attempts;
-	bool crash;	     /* the effect is cut off */
-	bool released;
+	bool crash; /* the effect is cut off */
+	bool released, hopeless;
 };
 
 static int setup(void **state)
@@ -42,7 +42,7 @@ static enum effect turn(struct place *p)
 	p->attempts++;
 	if (p->failure == NULL)
 		snprintf(p->done + strlen(p->done), sizeof p->done - strlen(p->done), "%s ", x->name);
-	ledger_cleaned(&p->w.ledger, p->failure);
+	ledger_cleaned(&p->w.ledger, p->failure, p->hopeless);
 	return effect;
 }
 
@@ -137,7 +137,7 @@ static void an_attempt_that_was_cut_short_is_repeated(void **state)
 	assert_true(str_starts(p->done, "job-result-store/j/"));
 }
 
-static void delete(struct place *p)
+static void delete (struct place *p)
 {
 	snprintf(p->w.annotations, sizeof p->w.annotations, DELETED);
 	for (int i = 0; i < 400 && !p->released; i++)
@@ -152,7 +152,7 @@ static void a_deletion_leaves_nothing(void **state)
 	upgrade(p, "--v2");
 	until_stable(p, 2);
 	p->done[0] = '\0';
-	delete(p);
+	delete (p);
 	assert_int_equal(p->w.ledger.litter_count, 0);
 	assert_non_null(strstr(p->done, "job-result-store/j/"));
 	assert_true(str_starts(p->done, "j "));
@@ -164,10 +164,22 @@ static void a_deletion_does_not_hang_on_it(void **state)
 	until_stable(p, 1);
 	p->failure = "the file system did not answer";
 	int64_t before = p->w.now;
-	delete(p);
+	delete (p);
 	assert_true(p->w.now - before < 180000);
 	assert_true(p->attempts >= 4);
 	assert_int_equal(p->w.ledger.litter_count, 2);
+}
+
+static void what_cannot_be_cleaned_up_is_not_waited_for(void **state)
+{
+	struct place *p = *state;
+	until_stable(p, 1);
+	p->failure = "no volume of the job holds it";
+	p->hopeless = true;
+	int64_t before = p->w.now;
+	delete (p);
+	assert_int_equal(p->attempts, 2);
+	assert_true(p->w.now - before < 30000);
 }
 
 static void the_directory_of_ha_metadata_that_still_serve_is_left(void **state)
@@ -229,6 +241,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_attempt_that_was_cut_short_is_repeated, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_deletion_leaves_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_deletion_does_not_hang_on_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_be_cleaned_up_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_directory_of_ha_metadata_that_still_serve_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_storage_dir_nothing_is_recorded, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_list_is_bounded, setup, teardown),

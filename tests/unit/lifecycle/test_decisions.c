@@ -8,6 +8,7 @@
 #include "base/yaml.h"
 #include "lifecycle/digest.h"
 #include "decision_words.h"
+#include "peer_rules.h"
 
 enum { NOW_MS = 1000000000 };
 
@@ -407,6 +408,8 @@ static void turn(const struct node *given, const struct node *then, const struct
 				   .now_ms = now };
 	struct decision d;
 	decide(&in, &d);
+	if (d.status != NULL && node_get(given, "status") == NULL)
+		complaints += peer_check_status(FIXTURES, name, doc_root(d.status), in.subject, node_find(resource, "metadata/deletionTimestamp") != NULL);
 	if (node_get(then, "effect") == NULL)
 		complain("%s: which effect is expected?", name);
 	for (size_t i = 0; i < node_count(then); i++)

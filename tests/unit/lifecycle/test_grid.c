@@ -17,7 +17,7 @@
 #include "lifecycle/digest.h"
 #include "lifecycle/snapshot.h"
 
-enum { NOW_MS = 1000000000, STRIDE = 7 };
+enum { NOW_MS = 1000000000, STRIDE = 11 };
 
 /* ---- the dimensions ---- */
 
@@ -155,8 +155,8 @@ static bool possible(const struct point *p, enum subject subject)
 {
 	if (subject == SUBJECT_SESSION_JOB && (p->pods != PODS_NONE || p->ha != HA_ABSENT || p->jm > JM_MINE))
 		return false; /* it has no pods nor metadata of its own, and is listed or not */
-	bool asleep = p->want == WANT_SUSPENDED;
-	if (subject == SUBJECT_SESSION && (p->mode != 0 || asleep || (p->rest != 0 && jobs[p->rest - 1] != JOB_RUNNING) || p->checkpoints != CHECKPOINTS_UNKNOWN))
+	bool other_job = p->rest != 0 && jobs[p->rest - 1] != JOB_RUNNING;
+	if (subject == SUBJECT_SESSION && (p->mode != 0 || p->want == WANT_SUSPENDED || other_job || p->checkpoints != CHECKPOINTS_UNKNOWN))
 		return false; /* it has no job of its own */
 	if (p->jm <= JM_ABSENT && p->rest != 0)
 		return false;
@@ -231,8 +231,11 @@ static void check_removal(const struct grid *g, const struct decide_input *in, c
 		HOLDS(implies(in->ledger->op.kind == OP_REMOVE, !unseen));
 		bool running = s->rest == SEEN_PRESENT && s->job == JOB_RUNNING && s->checkpoints == SEEN_PRESENT && s->checkpoints_completed > 0;
 		bool kept = l->next.kind == RESTORE_HA ? s->ha_checkpoint || l->next.path[0] != '\0' : l->next.kind == RESTORE_PATH;
-		if (in->ledger->op.kind == OP_REMOVE && running && in->config->checkpointing && in->ledger->next.kind != RESTORE_UNDECIDED)
+		const struct ledger_launch *last = in->ledger->launch_count == 0 ? NULL : &in->ledger->launches[in->ledger->launch_count - 1];
+		bool decided = last != NULL && last->ended_at == 0 && in->ledger->next.kind != RESTORE_UNDECIDED;
+		if (in->ledger->op.kind == OP_REMOVE && decided && running && in->config->checkpointing)
 			HOLDS(kept || (stateless && l->next.kind == RESTORE_EMPTY));
+		HOLDS(implies(running && l->op.kind == OP_REMOVE, l->had_checkpoint != 0)); /* so that an empty start needs consent */
 		HOLDS(implies(running && l->op.kind == OP_REMOVE, strcmp(l->newest.path, s->checkpoint_path) == 0));
 	}
 	if (d->effect == EFFECT_DELETE_HA) {
@@ -242,7 +245,8 @@ static void check_removal(const struct grid *g, const struct decide_input *in, c
 	}
 	HOLDS(implies(d->effect == EFFECT_REMOVE_FINALIZER, g->at->want == WANT_DELETED && (!unseen || g->subject == SUBJECT_SESSION_JOB)));
 	bool ends_jobs = l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE && strcmp(l->op.reason, "recover") != 0;
-	HOLDS(implies(g->subject == SUBJECT_SESSION && ends_jobs && ledger_live((struct ledger *)(uintptr_t)l) != NULL,
+	bool live = l->launch_count > 0 && l->launches[l->launch_count - 1].ended_at == 0;
+	HOLDS(implies(g->subject == SUBJECT_SESSION && ends_jobs && live,
 		      g->session.jobs == SEEN_PRESENT && g->session.live_count == 0));
 	/* a removal begins in a turn of its own */
 	if (l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE) {

@@ -222,7 +222,9 @@ static int teardown(void **state)
 static struct state_listing ask(const struct place *p, enum state_question question, const char *root, const char *path)
 {
 	const char *cleaning = strstr(path, "job-result-store") != NULL ? "clean_results" : "clean_ha";
-	AUTOFREE char *e_question = mem_printf("WEIR_QUESTION=%s", question == STATE_LIST ? "list" : question == STATE_CLEAN ? cleaning : "look");
+	AUTOFREE char *e_question = mem_printf("WEIR_QUESTION=%s", question == STATE_LIST    ? "list"
+								   : question == STATE_CLEAN ? cleaning
+											     : "look");
 	AUTOFREE char *e_path = *root != '\0' ? mem_printf("WEIR_PATH=%s/%s", root, path) : mem_printf("WEIR_PATH=%s", path);
 	AUTOFREE char *e_root = mem_printf("WEIR_ROOT=%s", root);
 	AUTOFREE char *e_bin = mem_printf("PATH=%s:%s", p->bin, getenv("PATH"));
@@ -341,7 +343,8 @@ static void a_cleaning_pod_may_write(void **state)
 	static const char *const rows[][2] = { { "file:/data/" LAUNCH "4", "clean_results" }, { "gs://b/ha/orders", "clean_ha" } };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_string_equal(env_of(build(doc, spec, STATE_CLEAN, rows[i][0], NULL), "WEIR_QUESTION"), rows[i][1]);
-	const struct node *mounts = node_find(build(doc, spec, STATE_CLEAN, "file:/data/ha/orders", NULL), "spec/containers/0/volumeMounts");
+	const struct node *mounts =
+		node_find(build(doc, spec, STATE_CLEAN, "file:/data/ha/orders", NULL), "spec/containers/0/volumeMounts");
 	for (size_t i = 0; i < node_count(mounts); i++)
 		if (str_eq(node_find_text(node_at(mounts, i), "name"), "data"))
 			assert_null(node_get(node_at(mounts, i), "readOnly"));
