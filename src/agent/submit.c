@@ -70,6 +70,13 @@ static bool job_configuration(struct doc *doc, const struct flink_launch *launch
 		if (!str_starts(key, "kubernetes.operator.") && !str_starts(key, "job.autoscaler."))
 			node_set(doc, *out, key, node_copy(doc, node_value_at(all, i)));
 	}
+	/* a jar in the image: its classes are found by a class path of the job's own, since what is uploaded is empty */
+	const char *uri = node_find_text(launch->spec, "job/jarURI");
+	if (uri != NULL && str_starts(uri, "local:") && flink_config_get(*out, "pipeline.classpaths") == NULL) {
+		uri += strlen("local:");
+		AUTOFREE char *path = mem_printf("file:///%s", uri + strspn(uri, "/"));
+		node_set_text(doc, *out, "pipeline.classpaths", path);
+	}
 	flink_config_settle(doc, *out, version);
 	return true;
 }

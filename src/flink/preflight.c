@@ -112,12 +112,12 @@ static void put_jar(const struct cluster *c, struct node *container, const struc
 	if (uri == NULL)
 		return;
 	if (!str_starts(uri, scheme)) {
-		add_env(c, container, "WEIR_JAR_UNCHECKED", "the jar is not in the image (its address is not local://)");
+		add_env(c, container, FLINK_PREFLIGHT_UNCHECKED_ENV, "the jar is not in the image (its address is not local://)");
 		return;
 	}
 	const char *path = uri + sizeof(scheme) - 1;
 	if (is_out_of_sight(template_spec, main, path))
-		add_env(c, container, "WEIR_JAR_UNCHECKED", "the jar lies on a volume that the preflight pod cannot look into");
+		add_env(c, container, FLINK_PREFLIGHT_UNCHECKED_ENV, "the jar lies on a volume that the preflight pod cannot look into");
 	else
 		add_env(c, container, "WEIR_JAR", path);
 }

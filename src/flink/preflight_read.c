@@ -12,7 +12,8 @@ static bool holds_any(const char *text, const char *const *parts, size_t count)
 			return true;
 	return false;
 }
-#define HOLDS(text, ...) holds_any(text, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
+#define HOLDS(text, ...) \
+	holds_any(text, (const char *const[]){ __VA_ARGS__ }, sizeof((const char *const[]){ __VA_ARGS__ }) / sizeof(char *))
 
 /* One line of it, without what stands around it. */
 static void put_line(struct buf *out, const char *text)
@@ -157,34 +158,59 @@ static int weight(enum flink_preflight_state state)
 
 static const char *unchecked_jar(const struct node *pod)
 {
-	const struct node *env = node_find(pod, "spec/containers/0/env");
-	for (size_t i = 0; i < node_count(env); i++)
-		if (str_eq(node_text(node_get(node_at(env, i), "name")), FLINK_PREFLIGHT_UNCHECKED_ENV))
-			return node_text(node_get(node_at(env, i), "value"));
+	const struct node *containers = node_find(pod, "spec/containers");
+	for (size_t k = 0; k < node_count(containers); k++) {
+		const struct node *env = node_get(node_at(containers, k), "env");
+		for (size_t i = 0; i < node_count(env); i++)
+			if (str_eq(node_text(node_get(node_at(env, i), "name")), FLINK_PREFLIGHT_UNCHECKED_ENV))
+				return node_text(node_get(node_at(env, i), "value"));
+	}
 	return NULL;
+}
+
+/* Admission may have added others, which do not end by themselves. */
+static bool is_ours(const struct node *container)
+{
+	static const char *const names[] = { "preflight", "jobmanager", "taskmanager", FLINK_PREFLIGHT_JAR_CONTAINER };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (str_eq(node_text(node_get(container, "name")), names[i]))
+			return true;
+	return false;
+}
+
+static size_t count_ours(const struct node *list, bool with_state)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < node_count(list); i++)
+		count += is_ours(node_at(list, i)) && (!with_state || node_get(node_at(list, i), "state") != NULL);
+	return count;
 }
 
 enum flink_preflight_state flink_preflight_read(enum flink_preflight_pod which, const struct node *pod, struct buf *reason)
 {
 	const struct node *list = node_find(pod, "status/containerStatuses");
-	size_t expected = node_count(node_find(pod, "spec/containers"));
 	enum flink_preflight_state state = FLINK_PREFLIGHT_PASSED;
 	buf_clear(reason);
-	if (node_count(list) < expected || node_count(list) == 0 || node_find(node_at(list, 0), "state") == NULL)
+	size_t known = count_ours(list, true);
+	if (known == 0 || known < count_ours(node_find(pod, "spec/containers"), false))
 		return read_pod(pod, reason);
+	bool first = true;
 	for (size_t i = 0; i < node_count(list); i++) {
 		AUTOBUF text = BUF_INIT;
 		const struct node *container = node_at(list, i);
 		const struct node *waiting = node_find(container, "state/waiting");
 		enum flink_preflight_state one = FLINK_PREFLIGHT_RUNNING;
+		if (!is_ours(container))
+			continue;
 		if (node_find(container, "state/terminated") != NULL)
 			one = read_ended(which, container, &text);
 		else if (str_eq(node_find_text(pod, "status/phase"), "Failed"))
 			one = read_pod(pod, &text);
 		else if (waiting != NULL)
 			one = read_waiting(waiting, &text);
-		if (weight(one) > weight(state) || i == 0) {
+		if (weight(one) > weight(state) || first) {
 			state = one;
+			first = false;
 			buf_clear(reason);
 			buf_puts(reason, buf_text(&text));
 		}

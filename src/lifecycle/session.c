@@ -4,7 +4,7 @@
 
 #include "lifecycle/internal.h"
 
-enum { LOST_AFTER_MS = 60000, SUBMISSION_MS = 120000, SUBMISSIONS = 3 };
+enum { LOST_AFTER_MS = 60000, BROKEN_MS = 120000, SUBMISSION_MS = 120000, SUBMISSIONS = 3 };
 
 /* ---- the cluster ---- */
 
@@ -48,6 +48,14 @@ void drain_continue(struct turn *t)
 	char why[160];
 	if (still_named(t))
 		return;
+	const struct observation *s = t->in->seen;
+	bool broken = !cluster_unseen(t) && s->jm == SEEN_PRESENT && !s->jm_available && s->rest != SEEN_PRESENT &&
+		      t->in->now_ms - t->ledger->op.started_at > BROKEN_MS;
+	if (view->live_count > 0 && broken && !t->deleting && t->in->config->ha) {
+		decision_reason(t->out, "the JobManager is down and cannot stop its jobs: they come back on the new cluster by their HA metadata");
+		remove_begin(t, reason, true);
+		return;
+	}
 	if (view->live_count > 0) {
 		(void)snprintf(why, sizeof why, "waiting for %lld session jobs to be stopped with their state", (long long)view->live_count);
 		wait_for(t, why);

@@ -239,12 +239,16 @@ void adopt_cluster(struct turn *t)
 static bool tells_news(const struct turn *t, const struct peer_view *p)
 {
 	const struct ledger_launch *last = &t->ledger->launches[t->ledger->launch_count - 1];
-	if (!str_eq(node_find_text(p->status, "jobStatus/jobId"), last->job_id) || p->suspended != (last->ended_at != 0))
+	if (!str_eq(node_find_text(p->status, "jobStatus/jobId"), last->job_id))
+		return true;
+	if (t->ledger->op.kind != OP_NONE)
+		return false; /* Weir was in the middle of something, and the status is of that time */
+	if (p->suspended != (last->ended_at != 0))
 		return true;
 	AUTODOC *doc = last->spec == NULL ? NULL : doc_parse_json(last->spec, strlen(last->spec), "launched spec", NULL, NULL);
 	char told[65];
 	char known[65];
-	spec_digest(p->spec, NULL, told);
+	spec_digest(p->back ? p->stable : p->spec, NULL, told);
 	spec_digest(doc == NULL ? NULL : doc_root(doc), NULL, known);
 	return strcmp(told, known) != 0;
 }

@@ -56,7 +56,8 @@ static int64_t amount(const struct node *value)
 	static const struct {
 		const char *suffix;
 		double factor;
-	} units[] = { { "m", 1 }, { "", 1e3 }, { "k", 1e6 }, { "M", 1e9 }, { "G", 1e12 }, { "Ki", 1024e3 }, { "Mi", 1048576e3 }, { "Gi", 1073741824e3 } };
+	} units[] = { { "m", 1 },	{ "", 1e3 },	   { "k", 1e6 },	 { "M", 1e9 },
+		      { "G", 1e12 }, { "Ki", 1024e3 }, { "Mi", 1048576e3 }, { "Gi", 1073741824e3 } };
 	char *end;
 	const char *text = node_text_or(value, "0");
 	double number = strtod(text, &end);

@@ -43,8 +43,10 @@ static enum server_says judge(const struct pass *p, const struct item *item, con
 		return item->live != NULL ? SERVER_TAKES : SERVER_UNSURE;
 	if (why->kind == ERROR_INVALID)
 		return SERVER_REFUSES;
-	bool refused = why->kind == ERROR_FORBIDDEN && (says(why, "forbidden") || says(why, "denied"));
-	return refused && !says(why, "being terminated") ? SERVER_REFUSES : SERVER_SILENT;
+	/* what passes by itself: a namespace's account and the sums of its quotas come a moment after they are asked for */
+	if (says(why, "being terminated") || says(why, "error looking up service account") || says(why, "status unknown for quota"))
+		return SERVER_SILENT;
+	return why->kind == ERROR_FORBIDDEN && (says(why, "forbidden") || says(why, "denied")) ? SERVER_REFUSES : SERVER_SILENT;
 }
 
 /* "Pod orders-preflight-jobmanager: violates PodSecurity ..." */

@@ -14,8 +14,10 @@
 enum { ROUNDS = 7, NOW_MS = 1000000000 };
 
 static const char resource_text[] =
-	"{\"apiVersion\":\"flink.apache.org/v1beta1\",\"kind\":\"FlinkDeployment\",\"metadata\":{\"name\":\"orders\",\"namespace\":\"shop\","
-	"\"uid\":\"0b0c6d2e-7d3e-4c1b-9f3a-2f6a1d9f4b11\",\"generation\":7,\"finalizers\":[\"flinkdeployments.flink.apache.org/finalizer\"],"
+	"{\"apiVersion\":\"flink.apache.org/"
+	"v1beta1\",\"kind\":\"FlinkDeployment\",\"metadata\":{\"name\":\"orders\",\"namespace\":\"shop\","
+	"\"uid\":\"0b0c6d2e-7d3e-4c1b-9f3a-2f6a1d9f4b11\",\"generation\":7,\"finalizers\":[\"flinkdeployments.flink.apache.org/"
+	"finalizer\"],"
 	"\"annotations\":{\"weir.dev/commit\":\"0123456789abcdef0123456789abcdef01234567\",\"weir.dev/sync\":\"shop\"}},"
 	"\"spec\":{\"image\":\"registry.example/orders:1.4.2\",\"flinkVersion\":\"v1_20\",\"serviceAccount\":\"flink\","
 	"\"flinkConfiguration\":{\"taskmanager.numberOfTaskSlots\":\"2\",\"state.backend.type\":\"rocksdb\","
@@ -59,7 +61,8 @@ static void history(struct bench *b)
 		launch->ended_at = i == LEDGER_LAUNCHES - 1 ? 0 : i + 2;
 		launch->checkpoints = 2;
 		launch->restore.kind = RESTORE_PATH;
-		(void)snprintf(launch->restore.path, sizeof launch->restore.path, "s3://state/orders/savepoints/weir-%d-1/savepoint-0a1b2c", i);
+		(void)snprintf(launch->restore.path, sizeof launch->restore.path, "s3://state/orders/savepoints/weir-%d-1/savepoint-0a1b2c",
+			       i);
 		launch->spec = strdup(buf_text(&spec));
 	}
 	for (int i = 0; i < 10; i++) {
@@ -190,9 +193,17 @@ int main(void)
 	spec_digest(b.spec, NULL, b.digest);
 	history(&b);
 	world(&b);
-	b.in = (struct decide_input){ .session = &b.session, .resource = doc_root(b.doc), .digest = b.digest, .commit = "0123456789abcdef",
-				      .ledger = &b.ledger, .seen = &b.seen, .policy = &b.policy, .config = &b.config, .leader = "bench/1",
-				      .fresh_id = "0123456789abcdef0123456789abcdef", .now_ms = NOW_MS };
+	b.in = (struct decide_input){ .session = &b.session,
+				      .resource = doc_root(b.doc),
+				      .digest = b.digest,
+				      .commit = "0123456789abcdef",
+				      .ledger = &b.ledger,
+				      .seen = &b.seen,
+				      .policy = &b.policy,
+				      .config = &b.config,
+				      .leader = "bench/1",
+				      .fresh_id = "0123456789abcdef0123456789abcdef",
+				      .now_ms = NOW_MS };
 	settle(&b);
 	bool ok = measure(&b, "decide, nothing to do", quiet, 5000) && measure(&b, "decide, an upgrade begins", upgrade, 5000) &&
 		  measure(&b, "digest of the spec", digest, 5000) && measure(&b, "ledger as text", write_ledger, 2000) &&

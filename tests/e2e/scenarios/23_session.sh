@@ -76,7 +76,7 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 		        volumeMounts: [{name: data, mountPath: /flink-data}, {name: jar, mountPath: /opt/flink/lib/count.jar}]
 		      volumes:
 		      - {name: data, hostPath: {path: $DATA, type: DirectoryOrCreate}}
-		      - {name: jar, hostPath: {path: $E2E/jars/in-image.jar, type: File}}
+		      - {name: jar, hostPath: {path: $E2E/jars/count.jar, type: File}}
 	END
 	for name in "$@"; do
 		cat >>"$COPY/orders/pool.yaml" <<-END
@@ -86,10 +86,8 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 			metadata: {name: $name}
 			spec:
 			  deploymentName: pool
-			  flinkConfiguration:
-			    kubernetes.operator.user.artifacts.allowed-schemes: "file;local"
 			  job:
-			    jarURI: $([ "$name" = left ] && echo "file://$E2E/jars/count.jar" || echo local:///opt/flink/lib/count.jar)
+			    jarURI: local:///opt/flink/lib/count.jar
 			    entryClass: CountJob
 			    args: [$([ "$name" = left ] && echo "$left" || echo "--delay, '5'")]
 			    parallelism: 1
@@ -98,11 +96,9 @@ write_pool() { # MEMORY LEFT_ARGS NAMES...
 	done
 }
 
-# The left job's jar is fetched and uploaded by Weir, the right one's is in the class path of the cluster.
+# A session cluster does not load the image's usrlib: the jar lies in its class path.
 mkdir -p "$E2E/jars"
-cp "${WEIR_CACHE:-$HOME/.cache/weir}/images/flink_1.20/root/opt/flink/usrlib/count.jar" "$E2E/jars/count.jar"
-cp "$E2E/jars/count.jar" "$E2E/jars/in-image.jar"
-AGENT_CONFIG="jars: {schemes: \"file;local\", fileRoot: $E2E/jars}"
+cp "${WEIR_CACHE:-$HOME/.cache/weir}/images/flink_1.20/root/opt/flink/usrlib/count.jar" "$E2E/jars/"
 start_from_nothing
 write_pool 800m "--delay, '10'" left right
 push_commit 'a session cluster and two jobs'

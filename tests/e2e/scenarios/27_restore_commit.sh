@@ -25,8 +25,8 @@ wait_for 60 'stable' stable
 deleted 'deleted'
 change 'created anew from the state of the first version' EXISTS=1 "ANNOTATIONS={weir.dev/restore-from: 'commit:${first:0:12}'}"
 wait_for 150 'the job runs' job_is_new
-same_place "$of_first" "$(restored_from)" || fail "it starts from $of_first, not $(restored_from)"
 wait_for 60 'the job tells in its log where it started' has_start
+same_place "$of_first" "$(restored_from)" || fail "it starts from $of_first, not $(restored_from)"
 [ "$(started_at)" = "$counted_first" ] || fail "it starts at $counted_first, as the second version did, not at $(started_at)"
 say "the state with which ${first:0:12} ended: COUNT start $(started_at)"
 wait_for 60 'stable' stable

@@ -283,7 +283,8 @@ static void objects_for_a_dry_run(void **state)
 	"{name: " name ", state: {terminated: {exitCode: " code ", reason: " reason ", message: \"" message "\"}}}"
 #define PASSED(name) "{name: " name ", state: {terminated: {exitCode: 0, reason: Completed}}}"
 #define POD(statuses) "spec: {containers: [{name: preflight}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
-#define JAVA(statuses) "spec: {containers: [{name: jobmanager}, {name: jar}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
+#define JAVA(statuses) \
+	"spec: {containers: [{name: jobmanager}, {name: jar}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
 #define WAITS(reason, message) POD("{name: preflight, state: {waiting: {reason: " reason ", message: \"" message "\"}}}")
 
 static void reads_a_status(void **state)
@@ -319,13 +320,16 @@ static void reads_a_status(void **state)
 		{ 0, POD(ENDED("preflight", "128", "StartError", "exec: sh: no such file or directory")), FLINK_PREFLIGHT_NO_PROGRAM, "" },
 		{ 0, POD(ENDED("preflight", "128", "StartError", "cgroup trouble")), FLINK_PREFLIGHT_UNCHECKED, "cgroup trouble" },
 		{ 1, POD(ENDED("preflight", "255", "Error", "exec /bin/sh: exec format error")), FLINK_PREFLIGHT_FAILED, "kind of processor" },
+		{ 0, "spec: {containers: [{name: added}, {name: preflight}]}\nstatus: {phase: Running, containerStatuses: ["
+		     "{name: added, state: {running: {}}}, " PASSED("preflight") "]}\n", FLINK_PREFLIGHT_PASSED, "" },
 		{ 2, JAVA(PASSED("jobmanager") "," PASSED("jar")), FLINK_PREFLIGHT_PASSED, "" },
 		{ 2, JAVA(PASSED("jobmanager")), FLINK_PREFLIGHT_RUNNING, "" },
 		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "Failed to find Premain-Class manifest attribute in /a.jar")),
 		  FLINK_PREFLIGHT_PASSED, "" },
 		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "x\\nError opening zip file or JAR manifest missing : /a.jar")),
 		  FLINK_PREFLIGHT_FAILED, "missing : /a.jar" },
-		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "\\tat a.b\\nCaused by: IllegalConfigurationException: sum exceeds\\n\\tat c") "," PASSED("jar")),
+		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "\\tat a.b\\nCaused by: IllegalConfigurationException: sum exceeds\\n\\tat c")
+		       "," PASSED("jar")),
 		  FLINK_PREFLIGHT_FAILED, "refuses the configuration: Caused by: IllegalConfigurationException: sum exceeds" },
 		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "Error: Could not find or load main class X\\nCaused by: y") "," PASSED("jar")),
 		  FLINK_PREFLIGHT_UNCHECKED, "could not be checked" },

@@ -42,8 +42,14 @@ struct field {
 	size_t offset, size;
 };
 
-#define FIELD(s, f, t) { #f, t, offsetof(struct s, f), sizeof(((struct s *)0)->f) }
-#define NAMED(s, n, f, t) { n, t, offsetof(struct s, f), sizeof(((struct s *)0)->f) }
+#define FIELD(s, f, t)                                                   \
+	{                                                                \
+#f, t, offsetof(struct s, f), sizeof(((struct s *)0)->f) \
+	}
+#define NAMED(s, n, f, t)                                               \
+	{                                                               \
+		n, t, offsetof(struct s, f), sizeof(((struct s *)0)->f) \
+	}
 
 static const struct field seen_fields[] = {
 	FIELD(observation, jm, T_SEEN),
@@ -120,20 +126,16 @@ static const struct field config_fields[] = {
 	{ NULL, T_BOOL, 0, 0 },
 };
 static const struct field policy_fields[] = {
-	FIELD(policy, stable_checkpoints, T_INT),
-	FIELD(policy, stable_after_ms, T_INT),
-	FIELD(policy, start_deadline_ms, T_INT),
-	FIELD(policy, crash_restarts, T_INT),
-	FIELD(policy, job_restarts, T_INT),
-	FIELD(policy, savepoint_timeout_ms, T_INT),
-	FIELD(policy, snapshot_wait_ms, T_INT),
-	FIELD(policy, delete_deadline_ms, T_INT),
-	FIELD(policy, peer_defaults, T_BOOL),
-	{ NULL, T_BOOL, 0, 0 },
+	FIELD(policy, stable_checkpoints, T_INT), FIELD(policy, stable_after_ms, T_INT),
+	FIELD(policy, start_deadline_ms, T_INT),  FIELD(policy, crash_restarts, T_INT),
+	FIELD(policy, job_restarts, T_INT),	  FIELD(policy, savepoint_timeout_ms, T_INT),
+	FIELD(policy, snapshot_wait_ms, T_INT),	  FIELD(policy, delete_deadline_ms, T_INT),
+	FIELD(policy, peer_defaults, T_BOOL),	  { NULL, T_BOOL, 0, 0 },
 };
 static const struct field session_fields[] = {
-	FIELD(session_view, cluster, T_SEEN),  FIELD(session_view, ready, T_BOOL),    FIELD(session_view, draining, T_BOOL),
-	FIELD(session_view, problem, T_TEXT),  FIELD(session_view, jobs, T_SEEN),     FIELD(session_view, job_count, T_INT),
+	FIELD(session_view, cluster, T_SEEN),	FIELD(session_view, ready, T_BOOL),
+	FIELD(session_view, draining, T_BOOL),	FIELD(session_view, problem, T_TEXT),
+	FIELD(session_view, jobs, T_SEEN),	FIELD(session_view, job_count, T_INT),
 	FIELD(session_view, live_count, T_INT), { NULL, T_BOOL, 0, 0 },
 };
 
@@ -182,6 +184,32 @@ static inline void fill(void *to, const struct field *fields, const struct node 
 			break;
 		}
 	}
+}
+
+/* Maps are put over maps, everything else takes the place of what was there. */
+static inline void merge(struct doc *doc, struct node *to, const struct node *from)
+{
+	for (size_t i = 0; i < node_count(from); i++) {
+		const struct node *value = node_value_at(from, i);
+		struct node *old = node_get(to, node_key_at(from, i));
+		if (node_is(value, NODE_MAP) && node_is(old, NODE_MAP))
+			merge(doc, old, value);
+		else
+			node_set(doc, to, node_key_at(from, i), node_copy(doc, value));
+	}
+}
+
+static inline void kind_word(struct doc *doc, struct node *map, const char *const *words, const char *name)
+{
+	const char *text = node_text(node_get(map, "kind"));
+	if (text != NULL && !node_is(node_get(map, "kind"), NODE_NUMBER))
+		node_set_int(doc, map, "kind", word(words, text, name));
+}
+
+static inline void digest_word(struct doc *doc, struct node *map, const char *digest)
+{
+	if (str_eq(node_text(node_get(map, "digest")), "same"))
+		node_set_text(doc, map, "digest", digest);
 }
 
 #endif

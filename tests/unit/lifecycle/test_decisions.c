@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/yaml.h"
-#include "lifecycle/digest.h"
 #include "decision_words.h"
+#include "lifecycle/digest.h"
 #include "peer_rules.h"
 
 enum { NOW_MS = 1000000000 };
@@ -19,30 +19,22 @@ static const struct {
 	const char *name, *text;
 } pasts[] = {
 	{ "none", "{}" },
-	{ "old", "{had_checkpoint: 1, launches: [{digest: other, commit: 0ddba11, spec: {job: {args: [old]}}, submitted_at: 1, running_at: 1, "
-		 "stable_at: 1, checkpoints: 2, restore: {kind: empty}}]}" },
-	{ "same", "{had_checkpoint: 1, launches: [{digest: same, commit: c0ffee0, submitted_at: 1, running_at: 1, stable_at: 1, checkpoints: 2, "
-		  "restore: {kind: empty}}]}" },
-	{ "fresh", "{had_checkpoint: 1, newest: {kind: path, path: 'file:///s/sp-1'}, launches: [{digest: other, commit: 0ddba11, spec: {job: "
-		   "{args: [old]}}, submitted_at: 1, running_at: 1, stable_at: 1, ended_at: 2, checkpoints: 2, outcome: stopped, restore: {kind: "
-		   "empty}}, {digest: same, commit: c0ffee0, submitted_at: 999990000, restore: {kind: path, path: 'file:///s/sp-1'}}]}" },
+	{ "old",
+	  "{had_checkpoint: 1, launches: [{digest: other, commit: 0ddba11, spec: {job: {args: [old]}}, submitted_at: 1, running_at: 1, "
+	  "stable_at: 1, checkpoints: 2, restore: {kind: empty}}]}" },
+	{ "same",
+	  "{had_checkpoint: 1, launches: [{digest: same, commit: c0ffee0, submitted_at: 1, running_at: 1, stable_at: 1, checkpoints: 2, "
+	  "restore: {kind: empty}}]}" },
+	{ "fresh",
+	  "{had_checkpoint: 1, newest: {kind: path, path: 'file:///s/sp-1'}, launches: [{digest: other, commit: 0ddba11, spec: {job: "
+	  "{args: [old]}}, submitted_at: 1, running_at: 1, stable_at: 1, ended_at: 2, checkpoints: 2, outcome: stopped, restore: {kind: "
+	  "empty}}, {digest: same, commit: c0ffee0, submitted_at: 999990000, restore: {kind: path, path: 'file:///s/sp-1'}}]}" },
 	{ "first", "{launches: [{digest: same, commit: c0ffee0, submitted_at: 999990000, restore: {kind: empty}}]}" },
-	{ "stopped", "{had_checkpoint: 1, newest: {kind: path, path: 'file:///s/sp-1'}, next: {kind: path, path: 'file:///s/sp-1'}, launches: "
-		     "[{digest: same, commit: c0ffee0, submitted_at: 1, running_at: 1, stable_at: 1, ended_at: 2, checkpoints: 2, outcome: "
-		     "stopped, restore: {kind: empty}}]}" },
+	{ "stopped",
+	  "{had_checkpoint: 1, newest: {kind: path, path: 'file:///s/sp-1'}, next: {kind: path, path: 'file:///s/sp-1'}, launches: "
+	  "[{digest: same, commit: c0ffee0, submitted_at: 1, running_at: 1, stable_at: 1, ended_at: 2, checkpoints: 2, outcome: "
+	  "stopped, restore: {kind: empty}}]}" },
 };
-
-static void merge(struct doc *doc, struct node *to, const struct node *from)
-{
-	for (size_t i = 0; i < node_count(from); i++) {
-		const struct node *value = node_value_at(from, i);
-		struct node *old = node_get(to, node_key_at(from, i));
-		if (node_is(value, NODE_MAP) && node_is(old, NODE_MAP))
-			merge(doc, old, value);
-		else
-			node_set(doc, to, node_key_at(from, i), node_copy(doc, value));
-	}
-}
 
 static void observe_running(struct observation *s, int64_t launch)
 {
@@ -100,19 +92,6 @@ static struct node *resource_of(struct doc *doc, const struct node *given)
 	return resource;
 }
 
-static void kind_word(struct doc *doc, struct node *map, const char *const *words, const char *name)
-{
-	const char *text = node_text(node_get(map, "kind"));
-	if (text != NULL && !node_is(node_get(map, "kind"), NODE_NUMBER))
-		node_set_int(doc, map, "kind", word(words, text, name));
-}
-
-static void digest_word(struct doc *doc, struct node *map, const char *digest)
-{
-	if (str_eq(node_text(node_get(map, "digest")), "same"))
-		node_set_text(doc, map, "digest", digest);
-}
-
 static void read_launch(struct doc *doc, struct node *launch, int64_t number, const struct node *spec, const char *digest, const char *name)
 {
 	kind_word(doc, node_get(launch, "restore"), restore_words, name);
@@ -145,7 +124,8 @@ static struct node *past_of(struct doc *doc, const char *past, const char *name)
 }
 
 /* The ledger in its own form, with words for kinds, digest "same" for the spec's, and a spec given as a map or as "same". */
-static void read_ledger(struct ledger *l, struct doc *doc, const struct node *given, const struct node *spec, const char *digest, const char *name)
+static void read_ledger(struct ledger *l, struct doc *doc, const struct node *given, const struct node *spec, const char *digest,
+			const char *name)
 {
 	const char *past = node_text(node_get(given, "past"));
 	ledger_init(l);
@@ -252,7 +232,8 @@ static void want_number(const char *name, const char *what, const struct node *w
 		complain("%s: %s is %lld, expected %s", name, what, (long long)got, node_text_or(wanted, "(none)"));
 }
 
-static void check_restore(const char *name, const char *what, const struct node *then, const struct ledger_restore *got, const struct decision *d)
+static void check_restore(const char *name, const char *what, const struct node *then, const struct ledger_restore *got,
+			  const struct decision *d)
 {
 	if (node_get(then, "kind") != NULL)
 		want_text(name, what, node_text(node_get(then, "kind")), restore_words[got->kind & 3], d);
@@ -266,7 +247,8 @@ static void check_restore(const char *name, const char *what, const struct node 
 static void check_paths(const char *name, const struct node *wanted, const struct node *tree, const struct decision *d)
 {
 	for (size_t i = 0; i < node_count(wanted); i++)
-		want_text(name, node_key_at(wanted, i), node_text(node_value_at(wanted, i)), node_find_text(tree, node_key_at(wanted, i)), d);
+		want_text(name, node_key_at(wanted, i), node_text(node_value_at(wanted, i)), node_find_text(tree, node_key_at(wanted, i)),
+			  d);
 }
 
 static void check_ledger(const char *name, const struct node *wanted, const struct decision *d)
@@ -328,7 +310,8 @@ static void check_one(const char *name, const char *key, const struct node *valu
 		want_text(name, "the effect", text, effect_name(d->effect), d);
 	else if (strcmp(key, "says") == 0 || strcmp(key, "not_says") == 0) {
 		if (says(d, text) != (*key == 's'))
-			complain("%s: %s \"%s\"; stuck: %s; first: %s", name, key, text, d->ledger.stuck, d->reason_count > 0 ? d->reasons[0] : "");
+			complain("%s: %s \"%s\"; stuck: %s; first: %s", name, key, text, d->ledger.stuck,
+				 d->reason_count > 0 ? d->reasons[0] : "");
 	} else if (strcmp(key, "event") == 0 || strcmp(key, "no_event") == 0) {
 		if (emits(d, text) != (*key == 'e'))
 			complain("%s: %s %s; first: %s", name, key, text, d->event_count > 0 ? d->events[0].reason : "");
@@ -346,9 +329,9 @@ static void check_one(const char *name, const char *key, const struct node *valu
 
 /* ---- one turn ---- */
 
-static const char *const given_words[] = { "world", "subject", "spec", "mode", "annotations", "uid", "finalizer", "deleting", "status", "invalid",
-					   "foreign", "commit", "past", "ledger", "launch", "seen", "config", "policy", "session", "moved",
-					   "after_ms", NULL };
+static const char *const given_words[] = { "world",  "subject", "spec",	   "mode",   "annotations", "uid",    "finalizer", "deleting",
+					   "status", "invalid", "foreign", "commit", "past",	    "ledger", "launch",	   "seen",
+					   "config", "policy",	"session", "moved",  "after_ms",    NULL };
 
 static void check_move(const struct node *given, struct doc *doc, struct ledger *moved, struct move_view *move, const char *name)
 {
@@ -360,8 +343,8 @@ static void check_move(const struct node *given, struct doc *doc, struct ledger 
 }
 
 /* `ledger` is what the turn before left, or NULL for what is given; *out and *status are its. */
-static void turn(const struct node *given, const struct node *then, const struct ledger *ledger, int64_t now, struct ledger *out, struct doc **status,
-		 const char *name)
+static void turn(const struct node *given, const struct node *then, const struct ledger *ledger, int64_t now, struct ledger *out,
+		 struct doc **status, const char *name)
 {
 	AUTODOC *doc = doc_new();
 	struct node *resource = resource_of(doc, given);
@@ -391,7 +374,8 @@ static void turn(const struct node *given, const struct node *then, const struct
 	fill(&config, config_fields, node_get(given, "config"), name);
 	fill(&policy, policy_fields, node_get(given, "policy"), name);
 	fill(&session, session_fields, node_get(given, "session"), name);
-	struct decide_input in = { .subject = (enum subject)word(subject_words, node_text_or(node_get(given, "subject"), "application"), name),
+	struct decide_input in = { .subject =
+					   (enum subject)word(subject_words, node_text_or(node_get(given, "subject"), "application"), name),
 				   .session = &session,
 				   .move = node_get(given, "moved") == NULL ? NULL : &move,
 				   .foreign = node_text(node_get(given, "foreign")),
@@ -409,7 +393,8 @@ static void turn(const struct node *given, const struct node *then, const struct
 	struct decision d;
 	decide(&in, &d);
 	if (d.status != NULL && node_get(given, "status") == NULL)
-		complaints += peer_check_status(FIXTURES, name, doc_root(d.status), in.subject, node_find(resource, "metadata/deletionTimestamp") != NULL);
+		complaints += peer_check_status(FIXTURES, name, doc_root(d.status), in.subject,
+						node_find(resource, "metadata/deletionTimestamp") != NULL);
 	if (node_get(then, "effect") == NULL)
 		complain("%s: which effect is expected?", name);
 	for (size_t i = 0; i < node_count(then); i++)

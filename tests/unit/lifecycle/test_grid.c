@@ -22,13 +22,13 @@ enum { NOW_MS = 1000000000, STRIDE = 11 };
 /* ---- the dimensions ---- */
 
 enum op_case {
-	CASE_NEW,        /* nothing was ever launched */
-	CASE_SAME,       /* what should run is live */
-	CASE_OTHER,      /* other content is live */
+	CASE_NEW,	 /* nothing was ever launched */
+	CASE_SAME,	 /* what should run is live */
+	CASE_OTHER,	 /* other content is live */
 	CASE_QUARANTINE, /* the content is quarantined, the stable one is live */
-	CASE_FRESH,      /* the content is live and unstable, a stable version is behind it */
+	CASE_FRESH,	 /* the content is live and unstable, a stable version is behind it */
 	CASE_ENDED,
-	CASE_LAUNCH,     /* intents of the live launch */
+	CASE_LAUNCH, /* intents of the live launch */
 	CASE_STOP,
 	CASE_CANCEL,
 	CASE_REMOVE,
@@ -56,7 +56,10 @@ struct dimension {
 	size_t offset;
 	int count;
 };
-#define DIMENSION(f, n) { offsetof(struct point, f), n }
+#define DIMENSION(f, n)                      \
+	{                                    \
+		offsetof(struct point, f), n \
+	}
 
 /* ---- what is decided on ---- */
 
@@ -114,7 +117,9 @@ static void build_ledger(const struct grid *g, const struct point *p, struct led
 		last->ended_at = 4000;
 	if (p->op == CASE_ENDED || p->op == CASE_REMOVE)
 		l->next = next[p->next];
-	static const enum op_kind kinds[CASE_COUNT] = { [CASE_LAUNCH] = OP_LAUNCH, [CASE_STOP] = OP_STOP, [CASE_CANCEL] = OP_STOP, [CASE_REMOVE] = OP_REMOVE };
+	static const enum op_kind kinds[CASE_COUNT] = {
+		[CASE_LAUNCH] = OP_LAUNCH, [CASE_STOP] = OP_STOP, [CASE_CANCEL] = OP_STOP, [CASE_REMOVE] = OP_REMOVE
+	};
 	l->op.kind = kinds[p->op];
 	if (l->op.kind == OP_NONE)
 		return;
@@ -132,8 +137,10 @@ static void build_ledger(const struct grid *g, const struct point *p, struct led
 
 static void build_world(const struct point *p, const struct ledger *l, struct observation *s)
 {
-	*s = (struct observation){ .jm = p->jm > JM_MINE ? SEEN_PRESENT : (enum seen)p->jm, .pods = (enum seen)(p->pods == PODS_SOME ? SEEN_PRESENT : p->pods),
-				   .ha = p->ha > HA_EMPTY ? SEEN_PRESENT : (enum seen)p->ha, .ha_checkpoint = p->ha == HA_CHECKPOINT };
+	*s = (struct observation){ .jm = p->jm > JM_MINE ? SEEN_PRESENT : (enum seen)p->jm,
+				   .pods = (enum seen)(p->pods == PODS_SOME ? SEEN_PRESENT : p->pods),
+				   .ha = p->ha > HA_EMPTY ? SEEN_PRESENT : (enum seen)p->ha,
+				   .ha_checkpoint = p->ha == HA_CHECKPOINT };
 	int64_t number = l->launch_count == 0 ? 1 : l->launches[l->launch_count - 1].number;
 	s->jm_launch = s->jm != SEEN_PRESENT ? 0 : p->jm == JM_OTHERS ? number + 7 : number;
 	s->jm_deleting = p->jm == JM_DELETING;
@@ -145,7 +152,9 @@ static void build_world(const struct point *p, const struct ledger *l, struct ob
 	s->job = jobs[p->rest - 1];
 	s->checkpoints = p->checkpoints == CHECKPOINTS_UNKNOWN ? SEEN_UNKNOWN : SEEN_PRESENT;
 	s->checkpoints_completed = p->checkpoints == CHECKPOINTS_SOME ? 5 : 0;
-	LEDGER_SET(s->checkpoint_path, p->checkpoints == CHECKPOINTS_SOME ? "file:///c/chk-5" : p->checkpoints == CHECKPOINTS_RESTORED ? "file:///s/start" : "");
+	LEDGER_SET(s->checkpoint_path, p->checkpoints == CHECKPOINTS_SOME	? "file:///c/chk-5"
+				       : p->checkpoints == CHECKPOINTS_RESTORED ? "file:///s/start"
+										: "");
 	s->savepoint = (enum savepoint_seen)p->savepoint;
 	LEDGER_SET(s->savepoint_location, s->savepoint == SAVEPOINT_COMPLETED ? "file:/s/weir-1-1/savepoint-a" : "");
 }
@@ -170,17 +179,19 @@ static bool possible(const struct point *p, enum subject subject)
 static void fail_at(const struct grid *g, const struct decision *d, const char *what)
 {
 	const struct point *p = g->at;
-	fail_msg("%s: %s jm=%d pods=%d ha=%d rest=%d checkpoints=%d savepoint=%d mode=%s want=%d next=%d had=%d config=%d subject=%d: effect %s, op %d, "
+	fail_msg("%s: %s jm=%d pods=%d ha=%d rest=%d checkpoints=%d savepoint=%d mode=%s want=%d next=%d had=%d config=%d subject=%d: "
+		 "effect %s, op %d, "
 		 "next %d %s, stuck %s, first reason %s",
-		 what, case_names[p->op], p->jm, p->pods, p->ha, p->rest, p->checkpoints, p->savepoint, modes[p->mode] == NULL ? "-" : modes[p->mode], p->want,
-		 p->next, p->had, p->config, (int)g->subject, effect_name(d->effect), (int)d->ledger.op.kind, (int)d->ledger.next.kind,
-		 d->ledger.next.path, d->ledger.stuck, d->reason_count > 0 ? d->reasons[0] : "");
+		 what, case_names[p->op], p->jm, p->pods, p->ha, p->rest, p->checkpoints, p->savepoint,
+		 modes[p->mode] == NULL ? "-" : modes[p->mode], p->want, p->next, p->had, p->config, (int)g->subject,
+		 effect_name(d->effect), (int)d->ledger.op.kind, (int)d->ledger.next.kind, d->ledger.next.path, d->ledger.stuck,
+		 d->reason_count > 0 ? d->reasons[0] : "");
 }
 
-#define HOLDS(condition)                               \
-	do {                                           \
-		if (!(condition))                      \
-			fail_at(g, d, #condition);     \
+#define HOLDS(condition)                           \
+	do {                                       \
+		if (!(condition))                  \
+			fail_at(g, d, #condition); \
 	} while (0)
 
 static bool implies(bool a, bool b)
@@ -209,7 +220,8 @@ static void check_launch(const struct grid *g, const struct decide_input *in, co
 	HOLDS(l->next_launch == in->ledger->next_launch + 1 && launch->number == in->ledger->next_launch);
 	HOLDS(d->ledger_changed);
 	HOLDS(strlen(launch->job_id) == 32);
-	bool same_id = in->ledger->launch_count > 0 && strcmp(launch->job_id, in->ledger->launches[in->ledger->launch_count - 1].job_id) == 0;
+	bool same_id =
+		in->ledger->launch_count > 0 && strcmp(launch->job_id, in->ledger->launches[in->ledger->launch_count - 1].job_id) == 0;
 	HOLDS(implies(same_id, launch->restore.kind == RESTORE_HA));
 	HOLDS(launch->restore.kind != RESTORE_UNDECIDED);
 	HOLDS(implies(launch->restore.kind == RESTORE_PATH, launch->restore.path[0] != '\0'));
@@ -229,9 +241,11 @@ static void check_removal(const struct grid *g, const struct decide_input *in, c
 		HOLDS(in->ledger->op.kind == OP_REMOVE || (in->ledger->op.kind == OP_LAUNCH && s->jm_launch != in->ledger->op.launch));
 		HOLDS(s->jm == SEEN_PRESENT && !s->jm_deleting);
 		HOLDS(implies(in->ledger->op.kind == OP_REMOVE, !unseen));
-		bool running = s->rest == SEEN_PRESENT && s->job == JOB_RUNNING && s->checkpoints == SEEN_PRESENT && s->checkpoints_completed > 0;
+		bool running =
+			s->rest == SEEN_PRESENT && s->job == JOB_RUNNING && s->checkpoints == SEEN_PRESENT && s->checkpoints_completed > 0;
 		bool kept = l->next.kind == RESTORE_HA ? s->ha_checkpoint || l->next.path[0] != '\0' : l->next.kind == RESTORE_PATH;
-		const struct ledger_launch *last = in->ledger->launch_count == 0 ? NULL : &in->ledger->launches[in->ledger->launch_count - 1];
+		const struct ledger_launch *last =
+			in->ledger->launch_count == 0 ? NULL : &in->ledger->launches[in->ledger->launch_count - 1];
 		bool decided = last != NULL && last->ended_at == 0 && in->ledger->next.kind != RESTORE_UNDECIDED;
 		if (in->ledger->op.kind == OP_REMOVE && decided && running && in->config->checkpointing)
 			HOLDS(kept || (stateless && l->next.kind == RESTORE_EMPTY));
@@ -246,8 +260,7 @@ static void check_removal(const struct grid *g, const struct decide_input *in, c
 	HOLDS(implies(d->effect == EFFECT_REMOVE_FINALIZER, g->at->want == WANT_DELETED && (!unseen || g->subject == SUBJECT_SESSION_JOB)));
 	bool ends_jobs = l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE && strcmp(l->op.reason, "recover") != 0;
 	bool live = l->launch_count > 0 && l->launches[l->launch_count - 1].ended_at == 0;
-	HOLDS(implies(g->subject == SUBJECT_SESSION && ends_jobs && live,
-		      g->session.jobs == SEEN_PRESENT && g->session.live_count == 0));
+	HOLDS(implies(g->subject == SUBJECT_SESSION && ends_jobs && live, g->session.jobs == SEEN_PRESENT && g->session.live_count == 0));
 	/* a removal begins in a turn of its own */
 	if (l->op.kind == OP_REMOVE && in->ledger->op.kind != OP_REMOVE) {
 		HOLDS(d->effect == EFFECT_NONE && d->ledger_changed);
@@ -313,15 +326,26 @@ static void decide_at(struct grid *g, const struct point *p)
 {
 	struct ledger ledger;
 	struct observation seen;
-	struct job_config config = { .checkpointing = (p->config & CONFIG_CHECKPOINTING) != 0, .checkpoint_interval_ms = 1000,
-				     .ha = p->ha > HA_ABSENT, .retained = (p->config & CONFIG_RETAINED) != 0 };
+	struct job_config config = { .checkpointing = (p->config & CONFIG_CHECKPOINTING) != 0,
+				     .checkpoint_interval_ms = 1000,
+				     .ha = p->ha > HA_ABSENT,
+				     .retained = (p->config & CONFIG_RETAINED) != 0 };
 	LEDGER_SET(config.savepoint_dir, (p->config & CONFIG_SAVEPOINTS) != 0 ? "file:///s" : "");
 	config.snapshots.own_trigger = true;
 	build_ledger(g, p, &ledger);
 	build_world(p, &ledger, &seen);
-	struct decide_input in = { .subject = g->subject, .session = &g->session, .resource = doc_root(g->docs[p->mode][p->want]), .digest = g->digest,
-				   .commit = "c0ffee0", .ledger = &ledger, .seen = &seen, .policy = &g->policy, .config = &config, .leader = "grid",
-				   .fresh_id = "0123456789abcdef0123456789abcdef", .now_ms = NOW_MS };
+	struct decide_input in = { .subject = g->subject,
+				   .session = &g->session,
+				   .resource = doc_root(g->docs[p->mode][p->want]),
+				   .digest = g->digest,
+				   .commit = "c0ffee0",
+				   .ledger = &ledger,
+				   .seen = &seen,
+				   .policy = &g->policy,
+				   .config = &config,
+				   .leader = "grid",
+				   .fresh_id = "0123456789abcdef0123456789abcdef",
+				   .now_ms = NOW_MS };
 	struct decision decision, *d = &decision;
 	g->at = p;
 	decide(&in, d);
@@ -372,8 +396,9 @@ static void walk_grid(struct grid *g, const struct point *base, const struct dim
 	g->all += g->decisions;
 }
 
-#define WORLD DIMENSION(jm, JM_COUNT), DIMENSION(pods, PODS_COUNT), DIMENSION(ha, HA_COUNT), DIMENSION(rest, REST_COUNT), \
-	      DIMENSION(checkpoints, CHECKPOINTS_COUNT), DIMENSION(mode, MODE_COUNT), DIMENSION(want, WANT_COUNT), DIMENSION(had, 2)
+#define WORLD                                                                                                       \
+	DIMENSION(jm, JM_COUNT), DIMENSION(pods, PODS_COUNT), DIMENSION(ha, HA_COUNT), DIMENSION(rest, REST_COUNT), \
+		DIMENSION(checkpoints, CHECKPOINTS_COUNT), DIMENSION(mode, MODE_COUNT), DIMENSION(want, WANT_COUNT), DIMENSION(had, 2)
 
 static void walk_case(struct grid *g, enum op_case op)
 {
@@ -403,12 +428,15 @@ static struct doc *resource(enum subject subject, const char *mode, int want)
 {
 	static const char *const states[] = { "running", "suspended", "running" };
 	AUTOFREE char *written = mode == NULL ? mem_strdup("") : mem_printf("\"upgradeMode\":\"%s\",", mode);
-	AUTOFREE char *text = mem_printf("{\"metadata\":{\"name\":\"j\",\"namespace\":\"n\",\"uid\":\"u-1\",\"generation\":2,\"finalizers\":[\"%s\"]%s},"
-					 "\"spec\":{\"flinkVersion\":\"v1_20\"%s%s%s%s}}",
-					 subject_finalizer(subject), want == WANT_DELETED ? ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"" : "",
-					 subject == SUBJECT_SESSION ? "" : ",\"job\":{", subject == SUBJECT_SESSION ? "" : written,
-					 subject == SUBJECT_SESSION ? "" : want == WANT_SUSPENDED ? "\"state\":\"suspended\"" : "\"state\":\"running\"",
-					 subject == SUBJECT_SESSION ? "" : "}");
+	AUTOFREE char *text =
+		mem_printf("{\"metadata\":{\"name\":\"j\",\"namespace\":\"n\",\"uid\":\"u-1\",\"generation\":2,\"finalizers\":[\"%s\"]%s},"
+			   "\"spec\":{\"flinkVersion\":\"v1_20\"%s%s%s%s}}",
+			   subject_finalizer(subject), want == WANT_DELETED ? ",\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"" : "",
+			   subject == SUBJECT_SESSION ? "" : ",\"job\":{", subject == SUBJECT_SESSION ? "" : written,
+			   subject == SUBJECT_SESSION ? ""
+			   : want == WANT_SUSPENDED   ? "\"state\":\"suspended\""
+						      : "\"state\":\"running\"",
+			   subject == SUBJECT_SESSION ? "" : "}");
 	struct error err = ERROR_INIT;
 	struct doc *doc = doc_parse_json(text, strlen(text), states[want], NULL, &err);
 	if (doc == NULL)
@@ -467,6 +495,7 @@ static void session_clusters(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(applications), cmocka_unit_test(session_jobs), cmocka_unit_test(session_clusters) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(applications), cmocka_unit_test(session_jobs),
+					    cmocka_unit_test(session_clusters) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,10 +65,12 @@ static void build(struct ledger *l, const char *digest, const int named[WHO_COUN
 
 static struct doc *resource(int initial, int choice)
 {
-	AUTOFREE char *text = mem_printf("{\"metadata\":{\"name\":\"j\",\"uid\":\"u-1\",\"finalizers\":[\"%s\"],\"annotations\":{%s%s%s}},\"spec\":{\"job\":{"
-					 "\"state\":\"running\",\"upgradeMode\":\"savepoint\",\"initialSavepointPath\":\"%s\"}}}",
-					 subject_finalizer(SUBJECT_APPLICATION), choice == 0 ? "" : "\"weir.dev/restore-from\":\"path:",
-					 choice == 0 ? "" : paths[choice], choice == 0 ? "" : "\"", paths[initial]);
+	AUTOFREE char *text = mem_printf(
+		"{\"metadata\":{\"name\":\"j\",\"uid\":\"u-1\",\"finalizers\":[\"%s\"],\"annotations\":{%s%s%s}},\"spec\":{\"job\":{"
+		"\"state\":\"running\",\"upgradeMode\":\"savepoint\",\"initialSavepointPath\":\"%s\"}}}",
+		subject_finalizer(SUBJECT_APPLICATION),
+		choice == 0 ? "" : "\"weir.dev/restore-from\":\"path:", choice == 0 ? "" : paths[choice], choice == 0 ? "" : "\"",
+		paths[initial]);
 	struct error err = ERROR_INIT;
 	struct doc *doc = doc_parse_json(text, strlen(text), "resource", NULL, &err);
 	if (doc == NULL)
@@ -85,13 +87,31 @@ static void one(const struct node *resource_node, const int named[WHO_COUNT], in
 	struct policy policy = policy_default();
 	struct job_config config = { .checkpointing = true, .snapshots = { .cleanup = true, .max_count = 1, .own_trigger = true } };
 	LEDGER_SET(config.savepoint_dir, "file:///s");
-	struct observation seen = { .jm = SEEN_PRESENT, .pods = SEEN_PRESENT, .ha = SEEN_ABSENT, .rest = SEEN_PRESENT, .checkpoints = SEEN_PRESENT,
-				    .jm_launch = 2, .jm_available = true, .jm_complete = true, .jm_pods = 1, .tm_pods = 1, .job = JOB_RUNNING,
-				    .snapshot = SAVEPOINT_IN_PROGRESS, .needed = needed };
+	struct observation seen = { .jm = SEEN_PRESENT,
+				    .pods = SEEN_PRESENT,
+				    .ha = SEEN_ABSENT,
+				    .rest = SEEN_PRESENT,
+				    .checkpoints = SEEN_PRESENT,
+				    .jm_launch = 2,
+				    .jm_available = true,
+				    .jm_complete = true,
+				    .jm_pods = 1,
+				    .tm_pods = 1,
+				    .job = JOB_RUNNING,
+				    .snapshot = SAVEPOINT_IN_PROGRESS,
+				    .needed = needed };
 	spec_digest(node_get(resource_node, "spec"), NULL, digest);
 	build(&l, digest, named, stage);
-	struct decide_input in = { .resource = resource_node, .digest = digest, .commit = "c", .ledger = &l, .seen = &seen, .policy = &policy,
-				   .config = &config, .leader = "grid", .fresh_id = "0123456789abcdef0123456789abcdef", .now_ms = NOW_MS };
+	struct decide_input in = { .resource = resource_node,
+				   .digest = digest,
+				   .commit = "c",
+				   .ledger = &l,
+				   .seen = &seen,
+				   .policy = &policy,
+				   .config = &config,
+				   .leader = "grid",
+				   .fresh_id = "0123456789abcdef0123456789abcdef",
+				   .now_ms = NOW_MS };
 	struct decision d;
 	decide(&in, &d);
 	bool asks = d.effect == EFFECT_DISPOSE_SAVEPOINT;

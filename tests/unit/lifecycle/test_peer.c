@@ -14,7 +14,7 @@ static int complaints;
 /* ---- what is given ---- */
 
 /* null removes a member, maps are merged, anything else replaces. */
-static void merge(struct doc *doc, struct node *to, const struct node *changes)
+static void merge_changes(struct doc *doc, struct node *to, const struct node *changes)
 {
 	for (size_t i = 0; i < node_count(changes); i++) {
 		const char *key = node_key_at(changes, i);
@@ -22,7 +22,7 @@ static void merge(struct doc *doc, struct node *to, const struct node *changes)
 		if (node_is(value, NODE_NULL))
 			(void)node_remove(to, key);
 		else if (node_is(value, NODE_MAP) && node_is(node_get(to, key), NODE_MAP))
-			merge(doc, node_get(to, key), value);
+			merge_changes(doc, node_get(to, key), value);
 		else
 			node_set(doc, to, key, node_copy(doc, value));
 	}
@@ -45,7 +45,7 @@ static char *text_with(const char *text, const struct node *given, const struct 
 	struct node *spec = node_get(doc_root(doc), "spec");
 	if (node_get(given, "first") != NULL)
 		node_set(doc, node_get(doc_root(doc), "resource_metadata"), "firstDeployment", node_copy(doc, node_get(given, "first")));
-	merge(doc, spec, changes);
+	merge_changes(doc, spec, changes);
 	struct buf out = BUF_INIT;
 	if (str_eq(node_text(node_get(given, "layout")), "flat")) { /* before 1.2 */
 		node_set_text(doc, spec, "apiVersion", "flink.apache.org/v1beta1");
@@ -72,12 +72,12 @@ static struct node *resource_of(struct doc *doc, const struct node *given)
 	} else if (str_eq(node_text(stable), "same")) {
 		node_set_text(doc, texts, "lastStableSpec", text);
 	}
-	merge(doc, node_get(resource, "spec"), node_get(given, "spec"));
-	merge(doc, node_get(resource, "status"), node_get(given, "status"));
+	merge_changes(doc, node_get(resource, "spec"), node_get(given, "spec"));
+	merge_changes(doc, node_get(resource, "status"), node_get(given, "status"));
 	if (node_get(given, "text_raw") != NULL)
 		node_set_text(doc, texts, "lastReconciledSpec", node_text(node_get(given, "text_raw")));
 	node_set_text(doc, node_ensure_map(doc, metadata, "annotations"), "weir.dev/adopt", "a");
-	merge(doc, node_get(metadata, "annotations"), node_get(given, "annotations"));
+	merge_changes(doc, node_get(metadata, "annotations"), node_get(given, "annotations"));
 	return resource;
 }
 

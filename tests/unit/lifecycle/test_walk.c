@@ -32,8 +32,8 @@ struct world {
 	struct ledger ledger;
 	struct observation seen;
 	struct job_config config;
-	int64_t newest;  /* the number of the newest state that was completed */
-	int64_t in_ha;   /* that of the HA metadata */
+	int64_t newest; /* the number of the newest state that was completed */
+	int64_t in_ha;	/* that of the HA metadata */
 	int64_t now;
 };
 
@@ -52,13 +52,13 @@ static void say_path(const struct walk *w, struct buf *out)
 		buf_printf(out, " %s", event_names[w->taken[i]]);
 }
 
-#define HOLDS(w, condition)                                                     \
-	do {                                                                    \
-		if (!(condition)) {                                             \
-			AUTOBUF path_ = BUF_INIT;                               \
-			say_path(w, &path_);                                    \
-			fail_msg("%s after%s", #condition, buf_text(&path_));   \
-		}                                                               \
+#define HOLDS(w, condition)                                                   \
+	do {                                                                  \
+		if (!(condition)) {                                           \
+			AUTOBUF path_ = BUF_INIT;                             \
+			say_path(w, &path_);                                  \
+			fail_msg("%s after%s", #condition, buf_text(&path_)); \
+		}                                                             \
 	} while (0)
 
 /* ---- the world ---- */
@@ -207,8 +207,15 @@ static void turn(struct walk *w, struct world *v, enum event event)
 		seen.checkpoint_path[0] = seen.savepoint_path[0] = '\0';
 		seen.checkpoints_completed = 0;
 	}
-	struct decide_input in = { .resource = doc_root(w->resource), .digest = w->digest, .commit = "c0ffee0", .ledger = &v->ledger, .seen = &seen,
-				   .policy = &w->policy, .config = &v->config, .leader = "walk", .fresh_id = "0123456789abcdef0123456789abcdef",
+	struct decide_input in = { .resource = doc_root(w->resource),
+				   .digest = w->digest,
+				   .commit = "c0ffee0",
+				   .ledger = &v->ledger,
+				   .seen = &seen,
+				   .policy = &w->policy,
+				   .config = &v->config,
+				   .leader = "walk",
+				   .fresh_id = "0123456789abcdef0123456789abcdef",
 				   .now_ms = v->now };
 	struct decision d;
 	decide(&in, &d);
@@ -216,7 +223,8 @@ static void turn(struct walk *w, struct world *v, enum event event)
 	if (d.ledger.next_launch > v->ledger.next_launch)
 		check_launch(w, v, &d);
 	HOLDS(w, d.ledger.quarantine_count >= v->ledger.quarantine_count);
-	HOLDS(w, d.effect != EFFECT_CREATE_CLUSTER || (seen.jm_pods + seen.tm_pods == 0 && seen.pods != SEEN_UNKNOWN) || seen.jm == SEEN_PRESENT);
+	HOLDS(w, d.effect != EFFECT_CREATE_CLUSTER || (seen.jm_pods + seen.tm_pods == 0 && seen.pods != SEEN_UNKNOWN) ||
+			 seen.jm == SEEN_PRESENT);
 	HOLDS(w, d.effect != EFFECT_DELETE_CLUSTER || v->ledger.op.kind == OP_REMOVE);
 	HOLDS(w, event != BLIND || d.effect == EFFECT_NONE);
 	enum effect effect = d.effect;
@@ -285,9 +293,10 @@ static void world_init(const struct walk *w, struct world *v, bool ha, bool fres
 
 static void walk_mode(const char *mode)
 {
-	AUTOFREE char *text = mem_printf("{\"metadata\":{\"name\":\"j\",\"uid\":\"u-1\",\"generation\":2,\"finalizers\":[\"%s\"]},\"spec\":{\"flinkVersion\":"
-					 "\"v1_20\",\"job\":{\"state\":\"running\",\"upgradeMode\":\"%s\",\"args\":[\"new\"]}}}",
-					 subject_finalizer(SUBJECT_APPLICATION), mode);
+	AUTOFREE char *text = mem_printf(
+		"{\"metadata\":{\"name\":\"j\",\"uid\":\"u-1\",\"generation\":2,\"finalizers\":[\"%s\"]},\"spec\":{\"flinkVersion\":"
+		"\"v1_20\",\"job\":{\"state\":\"running\",\"upgradeMode\":\"%s\",\"args\":[\"new\"]}}}",
+		subject_finalizer(SUBJECT_APPLICATION), mode);
 	struct error err = ERROR_INIT;
 	struct walk w = { .resource = doc_parse_json(text, strlen(text), "resource", NULL, &err), .policy = policy_default() };
 	assert_non_null(w.resource);

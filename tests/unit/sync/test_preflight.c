@@ -58,9 +58,11 @@ static void expect_result(const char *start, const char *part)
 		fail_msg("%s; %s", result(), world.out.message);
 }
 
-static void quota(const char *hard)
+static void set_quota(const char *hard)
 {
-	AUTOFREE char *body = mem_printf("{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"tight\"},\"spec\":{\"hard\":{%s}}}", hard);
+	static const char format[] =
+		"{\"apiVersion\":\"v1\",\"kind\":\"ResourceQuota\",\"metadata\":{\"name\":\"tight\"},\"spec\":{\"hard\":{%s}}}";
+	AUTOFREE char *body = mem_printf(format, hard);
 	by_hand("POST", "/api/v1/namespaces/default/resourcequotas", JSON, body);
 }
 
@@ -136,7 +138,7 @@ static void the_taskmanagers_image_counts_too(void **state)
 static void a_quota_without_room_is_no_refusal(void **state)
 {
 	(void)state;
-	quota("\"pods\":\"0\"");
+	set_quota("\"pods\":\"0\"");
 	settle("c1", JOB);
 	expect_state(SYNC_APPLIED);
 	expect_result("unknown", "exceeded quota: tight");
@@ -145,7 +147,7 @@ static void a_quota_without_room_is_no_refusal(void **state)
 static void a_quota_without_room_stops_what_requires_preflight(void **state)
 {
 	(void)state;
-	quota("\"pods\":\"0\"");
+	set_quota("\"pods\":\"0\"");
 	settle("c1", JOB_OF("flink:1.20", REQUIRED, "a", ""));
 	expect(FLINK_ID, CHANGE_WITHHELD, "preflight could not check");
 	expect_result("unknown", "exceeded quota: tight");
@@ -155,7 +157,7 @@ static void a_quota_without_room_stops_what_requires_preflight(void **state)
 static void a_quota_that_wants_limits_has_them(void **state)
 {
 	(void)state;
-	quota("\"requests.cpu\":\"4\",\"limits.cpu\":\"4\",\"requests.memory\":\"8Gi\",\"limits.memory\":\"8Gi\",\"pods\":\"9\"");
+	set_quota("\"requests.cpu\":\"4\",\"limits.cpu\":\"4\",\"requests.memory\":\"8Gi\",\"limits.memory\":\"8Gi\",\"pods\":\"9\"");
 	settle("c1", JOB_OF("flink:1.20", REQUIRED, "a", ""));
 	expect_state(SYNC_APPLIED);
 	expect_result("passed", "");
@@ -166,7 +168,7 @@ static void the_running_job_makes_room(void **state)
 {
 	(void)state;
 	settle("c1", JOB);
-	quota("\"limits.memory\":\"1500Mi\"");
+	set_quota("\"limits.memory\":\"1500Mi\"");
 	by_hand("POST", "/api/v1/namespaces/default/pods", JSON,
 		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"running\"},\"spec\":{\"containers\":[{\"name\":\"m\",\"image\":\"f\","
 		"\"resources\":{\"limits\":{\"memory\":\"800Mi\"}}}]}}");
