@@ -83,9 +83,11 @@ static struct node *pod(struct doc *doc, const struct node *object)
 {
 	static const char *const labels[] = { "component", NULL };
 	static const char *const status[] = { "phase", NULL };
+	static const char *const spec[] = { "nodeName", NULL };
 	struct node *kept = with_metadata(doc, object);
 	part(doc, node_get(kept, "metadata"), node_get(object, "metadata"), "labels", labels);
 	part(doc, kept, object, "status", status);
+	part(doc, kept, object, "spec", spec);
 	if (str_eq(node_find_text(object, "metadata/labels/component"), "jobmanager")) {
 		containers(doc, node_get(kept, "status"), node_get(object, "status"), "initContainerStatuses");
 		containers(doc, node_get(kept, "status"), node_get(object, "status"), "containerStatuses");

@@ -1,5 +1,6 @@
 #include "agent/clean.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/probe.h"
@@ -27,22 +28,36 @@ static bool uses(const struct node *resource, const char *root)
 	return !state_path_normal(root, &mine, NULL) || !state_path_normal(dir, &theirs, NULL) || strcmp(mine, theirs) == 0;
 }
 
+struct search {
+	const struct job_view *view;
+	const char *root;
+	char found[130]; /* namespace/name */
+};
+
+static bool look_at(void *context, struct doc *page, struct node *other, struct error *err)
+{
+	struct search *s = context;
+	(void)page, (void)err;
+	if (other == NULL) {
+		s->found[0] = '\0';
+		return true;
+	}
+	const char *ns = node_text_or(node_find(other, "metadata/namespace"), "");
+	if (!str_eq(node_find_text(other, "metadata/name"), s->view->name) || strcmp(ns, s->view->ns) == 0)
+		return true;
+	const char *running = node_text_or(node_find(other, "status/reconciliationStatus/lastReconciledSpec"), "");
+	if (uses(other, s->root) || strstr(running, s->root) != NULL)
+		(void)snprintf(s->found, sizeof s->found, "%.63s/%.63s", ns, s->view->name);
+	return true;
+}
+
 /* Clusters of one name in two namespaces share their directory, where they share the storageDir. */
 static bool is_shared(struct agent *agent, const struct job_view *view, const struct ledger_litter *x, struct error *why)
 {
-	AUTODOC *list = NULL;
-	if (!kube_list(agent->kube, &KIND_FLINKDEPLOYMENT, NULL, NULL, &list, NULL, why))
+	struct search search = { .view = view, .root = x->root };
+	if (!kube_list_each(agent->kube, &KIND_FLINKDEPLOYMENT, NULL, NULL, look_at, &search, NULL, why))
 		return error_wrap(why, "whether a cluster of another namespace shares it"), true;
-	const struct node *items = node_get(doc_root(list), "items");
-	for (size_t i = 0; i < node_count(items); i++) {
-		const struct node *other = node_at(items, i);
-		const char *ns = node_text_or(node_find(other, "metadata/namespace"), "");
-		if (!str_eq(node_find_text(other, "metadata/name"), view->name) || strcmp(ns, view->ns) == 0 || !uses(other, x->root))
-			continue;
-		(void)error_set(why, ERROR_INVALID, "FlinkDeployment %.60s/%.60s keeps its own there", ns, view->name);
-		return true;
-	}
-	return false;
+	return search.found[0] != '\0' && !error_set(why, ERROR_INVALID, "FlinkDeployment %s keeps its own there", search.found);
 }
 
 static void note_failure(const struct job_view *view, struct ledger *ledger, const char *path, const struct error *why)

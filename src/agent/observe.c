@@ -121,6 +121,7 @@ static void observe_pods(const struct job_view *view, struct observation *o)
 		const char *phase = node_text_or(node_find(pod, "status/phase"), "");
 		if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
 			continue; /* its processes have ended */
+		o->waiting_pods += strcmp(phase, "Pending") == 0 && node_find_text(pod, "spec/nodeName") == NULL;
 		bool jm = str_eq(node_find_text(pod, "metadata/labels/component"), "jobmanager");
 		if (!jm) {
 			o->tm_pods++;

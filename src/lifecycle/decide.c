@@ -7,7 +7,7 @@
 #include "base/sha256.h"
 #include "lifecycle/internal.h"
 
-enum { HASTE_MS = 50 };
+enum { HASTE_MS = 50, HURRY_MS = 300000, SLOW_MS = 5000 };
 
 static const char *const job_state_names[JOB_STATE_COUNT] = {
 	[JOB_NONE] = "",
@@ -369,8 +369,11 @@ void decide(const struct decide_input *in, struct decision *out)
 	status_build(&t);
 
 	note_change(&t);
-	if (out->ledger_changed || out->effect != EFFECT_NONE || out->ledger.op.kind != OP_NONE)
+	bool fresh = out->ledger.op.kind != OP_NONE && in->now_ms - out->ledger.op.started_at < HURRY_MS;
+	if (out->ledger_changed || out->effect != EFFECT_NONE || fresh)
 		out->next_ms = in->policy->poll_ms;
+	else if (out->ledger.op.kind != OP_NONE && out->next_ms > SLOW_MS)
+		out->next_ms = SLOW_MS; /* an operation that hangs: events wake it, too */
 	if (out->ledger.op.kind == OP_STOP && in->config->self_deleting)
 		out->next_ms = HASTE_MS; /* the result can be had for a moment only */
 }

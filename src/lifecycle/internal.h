@@ -66,6 +66,8 @@ const char *told_checkpoint(struct turn *t);
 void recover_lost_jobmanager(struct turn *t);
 bool cluster_unseen(const struct turn *t); /* some part of it is unknown */
 int64_t launch_restarts(const struct ledger_launch *launch, const struct observation *seen); /* of its job, since it is this version */
+/* The clock of silence: it stands while an API does not answer or a pod has no node, which is no evidence against a version. */
+void note_silence(const struct turn *t, struct ledger_launch *live);
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size);
 void rollback_begin(struct turn *t, const char *why);
 void rollback_by_hand(struct turn *t); /* weir.dev/rollback: makes an earlier stable launch the target */

@@ -49,6 +49,7 @@ struct ledger_launch {
 	struct ledger_restore restore;
 	int64_t submitted_at, running_at, stable_at, ended_at; /* ms; 0: not yet */
 	int64_t checkpoints; /* completed by this launch, as far as stability asks */
+	int64_t silent_since; /* not running although everything answers and every pod has its node: since when; 0: it is not so */
 	int64_t failed_before; /* checkpoints that failed before the job ran: they say nothing of the version */
 	int64_t restarts_before; /* the same of its restarts: those before it was changed in place */
 	char outcome[24];    /* "", "stopped", "failed", "finished" */

@@ -35,6 +35,7 @@ struct observation {
 	/* pods by Flink's labels */
 	enum seen pods;
 	int64_t jm_pods, tm_pods;
+	int64_t waiting_pods;  /* of them that no node has taken yet */
 	int64_t jm_restarts;
 	char trouble[48];      /* CrashLoopBackOff, ImagePullBackOff ... of a JobManager pod; "" for none */
 	char trouble_text[400];

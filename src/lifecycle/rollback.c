@@ -10,6 +10,16 @@ int64_t launch_restarts(const struct ledger_launch *launch, const struct observa
 	return same ? s->job_restarts - launch->restarts_before : s->job_restarts;
 }
 
+void note_silence(const struct turn *t, struct ledger_launch *live)
+{
+	const struct observation *s = t->in->seen;
+	bool answers = s->pods != SEEN_UNKNOWN && (s->rest == SEEN_PRESENT || (s->jm == SEEN_PRESENT && !s->jm_available));
+	if (live->submitted_at == 0 || live->running_at != 0 || !answers || s->waiting_pods > 0)
+		live->silent_since = 0;
+	else if (live->silent_since == 0)
+		live->silent_since = t->in->now_ms;
+}
+
 bool launch_failed(const struct turn *t, const struct ledger_launch *launch, char *why, size_t size)
 {
 	const struct observation *s = t->in->seen;
@@ -45,9 +55,7 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 	int64_t patience = p->start_deadline_ms;
 	if (3 * p->stable_checkpoints * t->in->config->checkpoint_interval_ms > patience)
 		patience = 3 * p->stable_checkpoints * t->in->config->checkpoint_interval_ms;
-	/* silence counts only while both APIs answer: an outage is no evidence against a version */
-	bool answers = s->pods != SEEN_UNKNOWN && (s->rest == SEEN_PRESENT || (s->jm == SEEN_PRESENT && !s->jm_available));
-	if (launch->submitted_at != 0 && launch->running_at == 0 && answers && t->in->now_ms - launch->submitted_at > patience) {
+	if (launch->silent_since != 0 && launch->running_at == 0 && t->in->now_ms - launch->silent_since > patience) {
 		(void)snprintf(why, size, "the job did not run within %lld s", (long long)(patience / 1000));
 		return true;
 	}

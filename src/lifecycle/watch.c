@@ -93,6 +93,7 @@ void watch_launch(struct turn *t)
 		return;
 	if (live->stable_at == 0) {
 		char why[200];
+		note_silence(t, live);
 		t->out->next_ms = t->in->policy->poll_ms * 2;
 		if (t->target != TARGET_NOTHING && launch_failed(t, live, why, sizeof why)) {
 			const struct ledger_launch *stable = ledger_stable(t->ledger);

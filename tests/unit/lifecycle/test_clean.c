@@ -218,6 +218,16 @@ static void without_a_storage_dir_nothing_is_recorded(void **state)
 	assert_int_equal(p->w.effects[EFFECT_CLEAN], 0);
 }
 
+static void what_another_operator_made_is_not_recorded(void **state)
+{
+	struct place *p = *state;
+	until_stable(p, 1);
+	p->w.ledger.litter_count = 0;
+	p->w.ledger.launches[0].restore.kind = RESTORE_UNDECIDED; /* as an adopted launch has it */
+	idle(p, 3);
+	assert_int_equal(p->w.ledger.litter_count, 0);
+}
+
 static void the_list_is_bounded(void **state)
 {
 	struct place *p = *state;
@@ -244,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_be_cleaned_up_is_not_waited_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_directory_of_ha_metadata_that_still_serve_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_a_storage_dir_nothing_is_recorded, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_another_operator_made_is_not_recorded, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_list_is_bounded, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -352,6 +352,110 @@ static void status_is_as_it_was(void **state)
 	assert_int_equal(complaints, 0);
 }
 
+/* ---- taken back half-way ---- */
+
+/* What the world makes of an effect, at once. */
+static void world_apply(struct world *w, const char *effect, bool broken)
+{
+	struct observation *s = &w->seen;
+	if (str_ends(effect, "stop-with-savepoint")) {
+		s->savepoint = SAVEPOINT_COMPLETED;
+		(void)snprintf(s->savepoint_location, sizeof s->savepoint_location, "%.400s/sp", w->ledger.op.dir);
+		LEDGER_SET(s->savepoint_path, s->savepoint_location);
+		LEDGER_SET(s->checkpoint_path, s->savepoint_location);
+		s->job = JOB_FINISHED;
+	} else if (str_ends(effect, "delete-cluster")) {
+		*s = (struct observation){ .jm = SEEN_ABSENT, .pods = SEEN_ABSENT, .ha = SEEN_ABSENT };
+	} else if (str_ends(effect, "create-cluster")) {
+		s->jm = s->pods = s->rest = s->checkpoints = SEEN_PRESENT;
+		s->jm_launch = w->ledger.op.launch;
+		s->jm_available = s->jm_complete = true;
+		s->jm_pods = s->tm_pods = 1;
+		s->job = broken ? JOB_FAILED : JOB_RUNNING;
+		s->checkpoints_completed = broken ? 0 : 5;
+		LEDGER_SET(s->checkpoint_path, broken ? "" : "file:///c/chk-9");
+	}
+}
+
+/* Were the peer to go on from this status: from which state would it start the job that is down? NULL: it would not start one. */
+static const char *peer_would_start_from(const struct node *status)
+{
+	const char *state = node_text_or(node_find(status, "reconciliationStatus/state"), "");
+	const char *text = node_find_text(status, "reconciliationStatus/lastReconciledSpec");
+	AUTODOC *doc = text == NULL ? NULL : doc_parse_json(text, strlen(text), "text", NULL, NULL);
+	if (doc == NULL || strcmp(state, "DEPLOYED") == 0 || !str_eq(node_find_text(status, "jobManagerDeploymentStatus"), "MISSING"))
+		return NULL;
+	const char *mode = node_text_or(node_find(doc_root(doc), "spec/job/upgradeMode"), "");
+	const char *path = node_find_text(status, "jobStatus/upgradeSavepointPath");
+	if (node_truth(node_find(doc_root(doc), "resource_metadata/firstDeployment"), true))
+		return "nothing: it takes it for a first deployment";
+	if (!str_eq(node_find_text(doc_root(doc), "spec/job/state"), "suspended"))
+		return "nothing: it takes it for running";
+	if (strcmp(mode, "savepoint") == 0)
+		return path == NULL ? "nothing: no path" : path;
+	return strcmp(mode, "last-state") == 0 ? "HA metadata" : "nothing: stateless";
+}
+
+/* An upgrade of what was adopted, from its first turn on; in between the peer could go on from where Weir is. */
+static void upgrade(struct world *w, struct doc *doc, bool broken, const char *until)
+{
+	for (int i = 0; i < 40; i++) {
+		size_t before = w->effects.len;
+		(void)world_turn(w, doc, until);
+		world_apply(w, buf_text(&w->effects) + before, broken && w->ledger.launches[w->ledger.launch_count - 1].number == 2);
+		const char *from = w->status == NULL ? NULL : peer_would_start_from(doc_root(w->status));
+		if (from != NULL)
+			assert_string_equal(from, "file:///s/weir-1-1/sp");
+		if (w->ledger.launch_count > 1 && w->ledger.op.kind == OP_NONE && w->status != NULL &&
+		    str_eq(node_find_text(doc_root(w->status), "lifecycleState"), until))
+			return;
+	}
+	fail_msg("never %s: %s (%s)", until, buf_text(&w->effects), buf_text(&w->reasons));
+}
+
+static struct node *upgrade_given(struct doc *doc)
+{
+	static const char text[] = "{of: native-min, stable: same, spec: {job: {upgradeMode: savepoint}, image: 'flink:1.20-v2'}}";
+	AUTODOC *given = doc_parse_yaml_one(text, strlen(text), "given", NULL);
+	return node_copy(doc, doc_root(given));
+}
+
+static void half_way_the_peer_finds_the_state(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_new();
+	struct world w;
+	complaints = 0;
+	world_open(&w, doc, upgrade_given(doc), "upgrade");
+	upgrade(&w, doc, false, "STABLE");
+	const struct node *r = node_get(doc_root(w.status), "reconciliationStatus");
+	const char *text = node_find_text(r, "lastReconciledSpec");
+	assert_string_equal(text, node_find_text(r, "lastStableSpec"));
+	assert_non_null(strstr(text, "\"image\":\"flink:1.20-v2\""));
+	assert_non_null(strstr(text, "\"state\":\"running\""));
+	assert_non_null(strstr(text, "\"upgradeMode\":\"savepoint\"")); /* the one that was used */
+	assert_non_null(strstr(text, "\"firstDeployment\":false"));
+	assert_string_equal(node_find_text(doc_root(w.status), "jobStatus/upgradeSavepointPath"), "file:///s/weir-1-1/sp");
+	assert_int_equal(complaints, 0);
+	world_close(&w);
+}
+
+/* lastReconciledSpec stays the version that failed: with the stable one in it the peer would take what git holds for a change. */
+static void rolled_back_the_peer_does_not_upgrade_again(void **state)
+{
+	(void)state;
+	AUTODOC *doc = doc_new();
+	struct world w;
+	complaints = 0;
+	world_open(&w, doc, upgrade_given(doc), "rollback");
+	upgrade(&w, doc, true, "ROLLED_BACK");
+	const struct node *r = node_get(doc_root(w.status), "reconciliationStatus");
+	assert_non_null(strstr(node_text_or(node_get(r, "lastReconciledSpec"), ""), "\"image\":\"flink:1.20-v2\""));
+	assert_non_null(strstr(node_text_or(node_get(r, "lastStableSpec"), ""), "\"image\":\"flink:1.20\""));
+	assert_int_equal(complaints, 0);
+	world_close(&w);
+}
+
 /* The checks above and in test_decisions.c can fail. */
 static void rules_find_what_is_wrong(void **state)
 {
@@ -373,6 +477,8 @@ int main(void)
 		cmocka_unit_test(texts_are_the_peers),
 		cmocka_unit_test(status_is_as_it_was),
 		cmocka_unit_test(cases),
+		cmocka_unit_test(half_way_the_peer_finds_the_state),
+		cmocka_unit_test(rolled_back_the_peer_does_not_upgrade_again),
 		cmocka_unit_test(rules_find_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
