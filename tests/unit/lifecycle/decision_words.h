@@ -62,6 +62,7 @@ static const struct field seen_fields[] = {
 	FIELD(observation, jm_pods, T_INT),
 	FIELD(observation, tm_pods, T_INT),
 	FIELD(observation, jm_restarts, T_INT),
+	FIELD(observation, waiting_pods, T_INT),
 	FIELD(observation, trouble, T_TEXT),
 	FIELD(observation, trouble_text, T_TEXT),
 	FIELD(observation, ha, T_SEEN),
