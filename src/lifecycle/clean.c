@@ -54,7 +54,8 @@ void clean_note(struct turn *t)
 	/* the configuration is that of the launch which was live when the turn began */
 	bool known = live != NULL && before->launch_count > 0 && before->launches[before->launch_count - 1].number == live->number;
 	bool adopted = known && live->restore.kind == RESTORE_UNDECIDED; /* what it has is another operator's */
-	if (!known || adopted || t->subject == SUBJECT_SESSION_JOB || t->in->config->ha_dir[0] == '\0' || *name == '\0' || strlen(name) > 63)
+	if (!known || adopted || t->subject == SUBJECT_SESSION_JOB || t->in->config->ha_dir[0] == '\0' || *name == '\0' ||
+	    strlen(name) > 63)
 		return;
 	if (t->subject == SUBJECT_APPLICATION) {
 		char results[sizeof t->ledger->litter[0].name];

@@ -172,7 +172,19 @@ static const struct member session_job_members[] = {
 	{ NULL, NULL, NULL, false },
 };
 
-static void put_members(struct buf *out, const struct node *n, const struct member *m)
+/* What is written in place of two members of the job. */
+struct in_place {
+	const char *state, *upgrade_mode;
+};
+
+static const char *fixed_text(const struct member *of, const char *name, const struct in_place *in_place)
+{
+	if (of != job_members)
+		return NULL;
+	return strcmp(name, "state") == 0 ? in_place->state : strcmp(name, "upgradeMode") == 0 ? in_place->upgrade_mode : NULL;
+}
+
+static void put_members(struct buf *out, const struct node *n, const struct member *m, const struct in_place *in_place)
 {
 	buf_putc(out, '{');
 	for (const struct member *first = m; m->name != NULL; m++) {
@@ -180,11 +192,16 @@ static void put_members(struct buf *out, const struct node *n, const struct memb
 		bool absent = value == NULL || node_is(value, NODE_NULL);
 		if (absent && m->otherwise == NULL)
 			continue;
-		buf_printf(out, "%s\"%s\":", m == first ? "" : ",", m->name);
-		if (absent)
+		const char *fixed = fixed_text(first, m->name, in_place);
+		buf_puts(out, m == first ? "\"" : ",\"");
+		buf_puts(out, m->name);
+		buf_puts(out, "\":");
+		if (fixed != NULL)
+			buf_printf(out, "\"%s\"", fixed);
+		else if (absent)
 			buf_puts(out, m->otherwise);
 		else if (m->of != NULL && node_is(value, NODE_MAP))
-			put_members(out, value, m->of);
+			put_members(out, value, m->of, in_place);
 		else if (m->number_as_double && node_is(value, NODE_NUMBER) && strpbrk(node_text(value), ".eE") == NULL)
 			buf_printf(out, "%s.0", node_text(value));
 		else
@@ -195,15 +212,9 @@ static void put_members(struct buf *out, const struct node *n, const struct memb
 
 void spec_last_reconciled(const struct node *spec, const char *state, const char *upgrade_mode, bool first_deployment, struct buf *out)
 {
-	AUTODOC *doc = doc_new();
-	struct node *copy = node_is(spec, NODE_MAP) ? node_copy(doc, spec) : node_map(doc);
-	struct node *job = node_get(copy, "job");
-	if (node_is(job, NODE_MAP)) {
-		node_set_text(doc, job, "state", state);
-		node_set_text(doc, job, "upgradeMode", upgrade_mode);
-	}
+	const struct in_place in_place = { state, upgrade_mode };
 	buf_puts(out, "{\"spec\":");
-	put_members(out, copy, node_get(copy, "deploymentName") != NULL ? session_job_members : spec_members);
+	put_members(out, spec, node_get(spec, "deploymentName") != NULL ? session_job_members : spec_members, &in_place);
 	buf_printf(out, ",\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":%s}}",
 		   first_deployment ? "true" : "false");
 }

@@ -24,7 +24,12 @@ struct turn {
 };
 
 /* stop.c: ends the live launch, state first. */
-void stop_begin(struct turn *t, const char *reason);
+void stop_begin(struct turn *t, const char *reason); /* stop_choose.c */
+/* The ways that it chooses from. */
+void stop_savepoint(struct turn *t, const char *reason);
+void stop_cancel(struct turn *t, const char *reason); /* the newest retained checkpoint is what it goes on from */
+void stop_give_up(struct turn *t, const char *told);  /* a deletion goes on without a savepoint */
+void stop_restore(struct turn *t, const char *path);  /* the next launch starts from there */
 void stop_continue(struct turn *t);   /* op OP_STOP */
 void remove_continue(struct turn *t); /* op OP_REMOVE */
 /* Was the state looked for and surely not found? Then the turn waits for a choice. */

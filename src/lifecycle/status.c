@@ -229,8 +229,9 @@ static void put_error(const struct view *v, struct node *status)
 }
 
 /*
- * The upgradeMode in it is the one that was used, or is to be used next; without a decision last-state, with which the peer starts nothing
- * empty. And a first deployment is one only as long as it is the only one: while it is upgraded the peer would begin it anew, from nothing.
+ * The launched spec, or `instead`, as the peer's text. The upgradeMode in it is the one that was used, or is to be used next; without a
+ * decision last-state, with which the peer starts nothing empty. And a first deployment is one only as long as it is the only one: while it
+ * is upgraded the peer would begin it anew, from nothing.
  */
 static void put_spec_text(const struct view *v, struct node *reconciliation, const char *key, const struct ledger_launch *launch,
 			  const struct node *instead)
@@ -340,6 +341,8 @@ void status_build(struct turn *t)
 	int64_t generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0);
 	if (l->op.kind == OP_NONE && (v.suspended || (v.live && strcmp(v.launch->digest, t->in->digest) == 0)))
 		node_set_int(v.doc, status, "observedGeneration", generation);
+	else if (v.in_flight && v.launch->generation != 0) /* by this the peer would know the new cluster, were it to go on from here */
+		node_set_int(v.doc, status, "observedGeneration", v.launch->generation);
 	put_reconciliation(&v, status);
 	if (t->subject == SUBJECT_APPLICATION)
 		put_task_managers(&v, status);

@@ -21,7 +21,7 @@ void remove_begin(struct turn *t, const char *reason, bool keep_ha)
 	t->ledger->op.keep_ha = keep_ha;
 }
 
-static void restore_from(struct turn *t, const char *path)
+void stop_restore(struct turn *t, const char *path)
 {
 	t->ledger->next = (struct ledger_restore){ .kind = RESTORE_PATH };
 	LEDGER_SET(t->ledger->next.path, path);
@@ -44,7 +44,7 @@ static void stop_attempt(struct turn *t)
 	t->out->effect = EFFECT_STOP_WITH_SAVEPOINT;
 }
 
-static void savepoint_begin(struct turn *t, const char *reason)
+void stop_savepoint(struct turn *t, const char *reason)
 {
 	turn_op(t, OP_STOP, reason);
 	stop_attempt(t);
@@ -53,21 +53,13 @@ static void savepoint_begin(struct turn *t, const char *reason)
 }
 
 /* Peer's CANCEL: the newest retained checkpoint is what it goes on from. */
-static void cancel_begin(struct turn *t, const char *reason)
+void stop_cancel(struct turn *t, const char *reason)
 {
 	turn_op(t, OP_STOP, reason);
 	t->ledger->op.cancel = 1;
 	t->out->effect = EFFECT_CANCEL_JOB;
 	decision_reason(t->out, "the job is cancelled, its newest checkpoint stays");
 	decision_event(t->out, false, "Suspended", "Cancelling the job, its newest checkpoint is kept (%s).", reason);
-}
-
-static bool mode_changes_version(const struct turn *t, const struct ledger_launch *live)
-{
-	if (t->target != TARGET_SPEC || live->spec == NULL)
-		return false;
-	AUTODOC *doc = doc_parse_json(live->spec, strlen(live->spec), "launched spec", NULL, NULL);
-	return doc != NULL && !str_eq(node_find_text(doc_root(doc), "flinkVersion"), node_find_text(t->spec, "flinkVersion"));
 }
 
 void wait_for(struct turn *t, const char *why)
@@ -77,15 +69,8 @@ void wait_for(struct turn *t, const char *why)
 	t->out->next_ms = t->in->policy->poll_ms * 4;
 }
 
-/* Also a job that restarts over and over, which no savepoint can be had of. */
-static bool can_cancel(const struct observation *s)
-{
-	return s->rest == SEEN_PRESENT && s->job != JOB_NONE && s->job != JOB_RECONCILING && s->job != JOB_CANCELLING &&
-	       !job_state_terminal(s->job);
-}
-
 /* A deletion goes on without a savepoint. What only the HA metadata know stays in them. */
-static void give_up_savepoint(struct turn *t, const char *told)
+void stop_give_up(struct turn *t, const char *told)
 {
 	struct ledger *l = t->ledger;
 	bool only_there = told == NULL && t->in->seen->ha_checkpoint;
@@ -97,161 +82,11 @@ static void give_up_savepoint(struct turn *t, const char *told)
 	remove_begin(t, "delete", only_there);
 }
 
-/* The rows of the peer's table "is an upgrade possible now, and how", top to bottom. */
-static void stop_choose(struct turn *t, const char *reason)
-{
-	const struct observation *s = t->in->seen;
-	struct ledger *l = t->ledger;
-	const struct ledger_launch *live = ledger_live(l);
-	bool delete = strcmp(reason, "delete") == 0;
-	bool running = s->rest == SEEN_PRESENT && s->job == JOB_RUNNING;
-	bool can_savepoint = t->in->config->savepoint_dir[0] != '\0';
-
-	/* A deletion never hangs for ever: the newest known state is recorded, the retained checkpoint stays where it is. */
-	bool overdue = delete && t->in->now_ms - l->delete_asked_at >= t->in->policy->delete_deadline_ms;
-	if (cluster_unseen(t) && overdue && t->subject == SUBJECT_SESSION_JOB) {
-		decision_reason(t->out, "the session cluster does not answer; the newest known state is recorded");
-		l->next = l->newest;
-		remove_begin(t, reason, false);
-		return;
-	}
-	if (cluster_unseen(t)) {
-		wait_for(t, "the Kubernetes API did not show the cluster; nothing is touched");
-		return;
-	}
-	if (t->subject == SUBJECT_SESSION) {
-		drain_begin(t, reason);
-		return;
-	}
-	if (snapshot_holds_stop(t))
-		return;
-	const char *back = l->rewind[0] != '\0' && t->target == TARGET_STABLE ? l->rewind : redeploy_path(t);
-	if (back != NULL && !delete && state_unusable(t, back, true))
-		return;
-	const char *told = told_checkpoint(t);
-	if (redeploy_path(t) != NULL && !delete) {
-		decision_reason(t->out, "savepointRedeployNonce: the state is not carried over (newest known: %s)",
-				l->newest.path[0] == '\0' ? "none" : l->newest.path);
-		remove_begin(t, reason, false);
-		return;
-	}
-	if (!t->mode_given && l->had_checkpoint && (strcmp(reason, "upgrade") == 0 || strcmp(reason, "restart") == 0)) {
-		wait_for(t, "StateChoiceRequired: upgradeMode is absent, and this job has state: set upgradeMode: savepoint, last-state or "
-			    "stateless");
-		return;
-	}
-	/* Where no savepoint is taken the job is cancelled first, if its checkpoints stay: it completes no more that nobody knows of. */
-	bool cancellable = can_cancel(s) && t->in->config->retained && told != NULL && s->checkpoints_completed > 0;
-	if (t->mode == MODE_STATELESS && t->mode_given && cancellable) {
-		cancel_begin(t, reason);
-		return;
-	}
-	if (t->mode == MODE_STATELESS && t->mode_given) {
-		decision_reason(t->out, "upgradeMode is stateless: the state is not carried over (newest known: %s)",
-				l->newest.path[0] == '\0' ? "none" : l->newest.path);
-		l->next = (struct ledger_restore){ .kind = RESTORE_EMPTY };
-		remove_begin(t, reason, false);
-		return;
-	}
-	bool checkpoints_known = s->checkpoints == SEEN_PRESENT || (s->checkpoints == SEEN_ABSENT && !t->in->config->checkpointing);
-	if (s->rest == SEEN_PRESENT && checkpoints_known && job_state_terminal(s->job)) {
-		if (s->job == JOB_FINISHED && told != NULL && strcmp(told, s->savepoint_path) != 0) {
-			/* Flink discards the checkpoints of a job that came to its end */
-			bool stopped = snapshot_of_stop(l, s->savepoint_path); /* any other is of the middle of its run */
-			l->next = (struct ledger_restore){ .kind = stopped ? RESTORE_PATH : RESTORE_UNDECIDED };
-			LEDGER_SET(l->next.path, stopped ? s->savepoint_path : "");
-			l->had_checkpoint = 1;
-		} else if (told != NULL) {
-			decision_reason(t->out, "the job is %s; its newest state is %s", job_state_name(s->job), told);
-			restore_from(t, told);
-		} else if (s->checkpoints_completed > 0 || live->checkpoints > 0) {
-			decision_reason(t->out, "the job is %s and completed checkpoints, but where they are is not told: a person decides",
-					job_state_name(s->job));
-			l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
-			l->had_checkpoint = 1;
-		} else {
-			l->next = live->restore; /* it completed nothing: what it started from is still the newest */
-		}
-		remove_begin(t, reason, l->next.kind == RESTORE_HA);
-		return;
-	}
-	if (running && !t->in->config->checkpointing && !l->had_checkpoint && !can_savepoint) {
-		decision_reason(t->out, "the job has no state: no checkpointing, no savepoint directory");
-		l->next = (struct ledger_restore){ .kind = RESTORE_EMPTY };
-		remove_begin(t, reason, false);
-		return;
-	}
-	if (s->rest == SEEN_PRESENT && s->job == JOB_CANCELLING && !delete) {
-		wait_for(t, "the job is being cancelled: what it leaves is known once it has ended");
-		return;
-	}
-	if (t->in->config->no_fallback && t->mode == MODE_SAVEPOINT && t->mode_given && !running && !delete && strcmp(reason, "rollback") != 0) {
-		wait_for(t, "waiting for the job to run: kubernetes.operator.job.upgrade.last-state-fallback.enabled is false");
-		return;
-	}
-	bool other_version = mode_changes_version(t, live);
-	bool metadata_serve = s->ha_checkpoint && !other_version; /* another Flink does not read them */
-	bool last_state = t->mode == MODE_LAST_STATE && !delete && !other_version;
-	bool has_own = t->in->config->checkpointing; /* else what it told is a savepoint, however long ago */
-	if (cancellable && (delete ? !can_savepoint : !metadata_serve && ((last_state && has_own) || !running || !can_savepoint))) {
-		cancel_begin(t, reason);
-		return;
-	}
-	if (running && can_savepoint && (!last_state || !s->ha_checkpoint)) {
-		savepoint_begin(t, reason);
-		return;
-	}
-	if (s->ha == SEEN_PRESENT && metadata_serve && !delete) {
-		/* no blind moment: what the HA metadata points to is in the ledger before the JobManager goes */
-		if (s->rest == SEEN_PRESENT && s->job == JOB_RUNNING && s->checkpoints != SEEN_PRESENT) {
-			wait_for(t, "waiting for the JobManager to tell its newest checkpoint");
-			return;
-		}
-		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
-		LEDGER_SET(l->next.path, told); /* only what was told in this turn: an older one would be a rewind */
-		l->had_checkpoint = 1;
-		decision_reason(t->out, "last-state: the job goes on from its HA metadata (checkpoint %s)",
-				told == NULL ? "not known to us" : told);
-		decision_event(t->out, false, "Suspended", "Suspending existing deployment, the HA metadata is kept (%s).", reason);
-		remove_begin(t, reason, true);
-		return;
-	}
-	if (!running && proven_no_checkpoint(t)) {
-		decision_reason(t->out, "launch %lld completed no checkpoint: the state it was to start from is still the newest",
-				(long long)live->number);
-		l->next = live->restore;
-		remove_begin(t, reason, live->restore.kind == RESTORE_HA);
-		return;
-	}
-	if (job_forgotten(t)) {
-		decision_reason(t->out, "the job ended, and its JobManager does not know how: %s",
-				l->had_checkpoint ? "a person decides from which state the next one starts" : "it never had state");
-		l->next = l->had_checkpoint ? (struct ledger_restore){ .kind = RESTORE_UNDECIDED } : live->restore;
-		remove_begin(t, reason, s->ha_checkpoint);
-		return;
-	}
-	if (delete && (overdue || (!can_savepoint && s->checkpoints == SEEN_PRESENT))) {
-		give_up_savepoint(t, told);
-		return;
-	}
-	wait_for(t, running ? "the job cannot be stopped with its state: no savepoint directory and no HA metadata with a checkpoint"
-			    : "waiting for the job to run, or for HA metadata with a checkpoint, before it can be stopped with its state");
-}
-
 static bool of_attempt(const char *path, const char *dir);
 
 static bool stateless(const struct turn *t)
 {
 	return t->mode == MODE_STATELESS && t->mode_given && !t->deleting;
-}
-
-void stop_begin(struct turn *t, const char *reason)
-{
-	stop_choose(t, reason);
-	if (t->ledger->op.kind == OP_NONE) { /* it waits: what the JobManager tells meanwhile is not worth a write each time */
-		t->ledger->newest = t->in->ledger->newest;
-		t->ledger->newest_at = t->in->ledger->newest_at;
-	}
 }
 
 static void stop_done(struct turn *t, const char *path)
@@ -260,7 +95,7 @@ static void stop_done(struct turn *t, const char *path)
 	LEDGER_SET(reason, t->ledger->op.reason);
 	if (t->ledger->op.cancel) {
 		decision_reason(t->out, "the job is cancelled; its newest state is %s", path);
-		restore_from(t, path);
+		stop_restore(t, path);
 		if (stateless(t))
 			t->ledger->next = (struct ledger_restore){ .kind = RESTORE_EMPTY };
 		remove_begin(t, reason, false);
@@ -270,7 +105,7 @@ static void stop_done(struct turn *t, const char *path)
 	decision_event(t->out, false, "SavepointCompleted", "Stopped with savepoint %s.", path);
 	if (of_attempt(path, t->ledger->op.dir))
 		(void)snapshot_note(t, SNAPSHOT_SAVEPOINT, path, "UPGRADE", t->in->config->snapshots.savepoint_format);
-	restore_from(t, path);
+	stop_restore(t, path);
 	remove_begin(t, reason, false);
 }
 
@@ -382,7 +217,7 @@ void stop_continue(struct turn *t)
 	}
 	if (t->deleting && t->ledger->delete_asked_at != 0 &&
 	    t->in->now_ms - t->ledger->delete_asked_at >= t->in->policy->delete_deadline_ms && s->savepoint != SAVEPOINT_COMPLETED) {
-		give_up_savepoint(t, told_checkpoint(t));
+		stop_give_up(t, told_checkpoint(t));
 		return;
 	}
 	if (s->rest == SEEN_PRESENT && job_state_terminal(s->job)) {
@@ -488,7 +323,7 @@ static void remove_look(struct turn *t)
 		if (told != NULL)
 			LEDGER_SET(l->next.path, told);
 	} else if (told != NULL && s->checkpoints_completed > 0 && !job_state_terminal(s->job)) {
-		restore_from(t, told);
+		stop_restore(t, told);
 	} else if (none && !proven_no_checkpoint(t) && t->in->now_ms - l->op.started_at > t->in->policy->poll_ms * 8) {
 		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
 		l->had_checkpoint = 1;

@@ -57,7 +57,8 @@ bool takeover_move(struct turn *t)
 		return false;
 	}
 	if (move->ledger->launch_count == 0) {
-		wait_stuck(t, "StateChoiceRequired: weir.dev/moved-from: no ledger knows %.60s; correct it, or set weir.dev/restore-from", from);
+		wait_stuck(t, "StateChoiceRequired: weir.dev/moved-from: no ledger knows %.60s; correct it, or set weir.dev/restore-from",
+			   from);
 		return decide_annotation(t->in->resource, "weir.dev/restore-from") != NULL;
 	}
 	const struct ledger_launch *last = &move->ledger->launches[move->ledger->launch_count - 1];
@@ -71,7 +72,7 @@ bool takeover_move(struct turn *t)
 	}
 	take_history(l, move->ledger);
 	l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
-	const char *path = move->ledger->next.path[0] != '\0' ? move->ledger->next.path
+	const char *path = move->ledger->next.path[0] != '\0'	   ? move->ledger->next.path
 			   : move->ledger->next.kind == RESTORE_HA ? ""
 								   : l->newest.path;
 	if (*path != '\0') {
@@ -93,12 +94,12 @@ struct peer_view {
 	struct doc *doc, *stable_doc;
 	struct node *spec, *stable; /* lastReconciledSpec and lastStableSpec in plain form; stable NULL: none that can be read */
 	char digest[65], stable_digest[65];
-	char mode[16]; /* the upgradeMode that was used last; "" if it is not told */
-	bool same;     /* lastReconciledSpec has the content of the resource */
-	bool first;    /* nothing was ever deployed before this spec */
+	char mode[16];			 /* the upgradeMode that was used last; "" if it is not told */
+	bool same;			 /* lastReconciledSpec has the content of the resource */
+	bool first;			 /* nothing was ever deployed before this spec */
 	bool suspended, upgrading, back; /* back: it was rolling back, or has */
-	bool missing;  /* it had no JobManager when this status was written */
-	bool ended;    /* nor a job that runs */
+	bool missing;			 /* it had no JobManager when this status was written */
+	bool ended;			 /* nor a job that runs */
 };
 
 static const char *references(const struct turn *t)
@@ -161,11 +162,11 @@ static bool peer_open(struct peer_view *p, const struct turn *t, const char *tex
 
 /* What adoption makes of a resource. */
 enum plight {
-	PLIGHT_RUNS,      /* its launch is live */
+	PLIGHT_RUNS,	  /* its launch is live */
 	PLIGHT_RUNS_BACK, /* and it is the stable version that the peer went back to */
-	PLIGHT_STOPPED,   /* it was stopped with its state */
-	PLIGHT_NEVER,     /* nothing was ever created */
-	PLIGHT_UNCLEAR,   /* in the middle of something: nothing can be done now */
+	PLIGHT_STOPPED,	  /* it was stopped with its state */
+	PLIGHT_NEVER,	  /* nothing was ever created */
+	PLIGHT_UNCLEAR,	  /* in the middle of something: nothing can be done now */
 };
 
 static enum plight plight_of_cluster(const struct turn *t, const struct peer_view *p, const char **why)
@@ -190,7 +191,8 @@ static enum plight plight_of_cluster(const struct turn *t, const struct peer_vie
 		return PLIGHT_RUNS; /* still the one that failed */
 	if (p->ended)
 		return PLIGHT_STOPPED;
-	*why = "the other operator's status says that the job is stopped, but its cluster is there: let that operator finish, or delete the "
+	*why = "the other operator's status says that the job is stopped, but its cluster is there: let that operator finish, or delete "
+	       "the "
 	       "JobManager Deployment";
 	return PLIGHT_UNCLEAR;
 }
@@ -323,7 +325,8 @@ static void take_snapshot(struct turn *t, const struct peer_view *p, enum snapsh
 	const struct node *info = node_find(p->status, savepoint ? "jobStatus/savepointInfo" : "jobStatus/checkpointInfo");
 	struct ledger *l = t->ledger;
 	const char *trigger = node_find_text(info, "triggerId");
-	int64_t periodic = node_integer(node_get(info, savepoint ? "lastPeriodicSavepointTimestamp" : "lastPeriodicCheckpointTimestamp"), 0);
+	int64_t periodic =
+		node_integer(node_get(info, savepoint ? "lastPeriodicSavepointTimestamp" : "lastPeriodicCheckpointTimestamp"), 0);
 	*(savepoint ? &l->savepoint_periodic_at : &l->checkpoint_periodic_at) = periodic;
 	*(savepoint ? &l->savepoint_due_from : &l->checkpoint_due_from) = periodic;
 	if (trigger == NULL || *trigger == '\0' || strlen(trigger) >= sizeof l->snapshot.trigger || l->snapshot.kind != SNAPSHOT_NONE)
@@ -339,7 +342,8 @@ static void take_snapshot(struct turn *t, const struct peer_view *p, enum snapsh
 	LEDGER_SET(s->leader, t->in->leader);
 	if (strcmp(s->type, "MANUAL") == 0)
 		LEDGER_SET(s->nonce, node_find_text(t->spec, savepoint ? "job/savepointTriggerNonce" : "job/checkpointTriggerNonce"));
-	decision_reason(t->out, "the %s %s that the other operator triggered is waited for", savepoint ? "savepoint" : "checkpoint", trigger);
+	decision_reason(t->out, "the %s %s that the other operator triggered is waited for", savepoint ? "savepoint" : "checkpoint",
+			trigger);
 }
 
 static void adopt_running(struct turn *t, struct peer_view *p, bool back)
@@ -377,11 +381,38 @@ static void adopt_stopped(struct turn *t, struct peer_view *p)
 	launch->generation = node_integer(node_get(p->status, "observedGeneration"), 0);
 	launch->restore = peer_restore(t, p, true);
 	t->ledger->next = launch->restore;
-	decision_reason(t->out, "adopted: launch %lld was stopped by the other operator; the next one starts from %s", (long long)launch->number,
-			launch->restore.kind == RESTORE_HA	   ? "its HA metadata"
-			: launch->restore.kind == RESTORE_PATH	   ? launch->restore.path
+	decision_reason(t->out, "adopted: launch %lld was stopped by the other operator; the next one starts from %s",
+			(long long)launch->number,
+			launch->restore.kind == RESTORE_HA	? "its HA metadata"
+			: launch->restore.kind == RESTORE_PATH	? launch->restore.path
 			: launch->restore.kind == RESTORE_EMPTY ? "nothing, if git allows it"
-								   : "what a person chooses");
+								: "what a person chooses");
+}
+
+/* The number of a launch whose job this was, if its id is one of Weir's: then the ledger was lost. 0: it is not. */
+static int64_t number_of_job(const struct ledger *l, const char *job_id)
+{
+	enum { KNOWN = 500 };
+	char id[33];
+	for (int64_t n = 1; job_id != NULL && n <= KNOWN; n++) {
+		job_id_of(l->uid, n, id);
+		if (strcmp(id, job_id) == 0)
+			return n;
+	}
+	return 0;
+}
+
+/*
+ * The least number that this launch may have. None is given twice: ids of jobs and directories of results and savepoints come from it. And
+ * only a first deployment is launch 1.
+ */
+static int64_t least_number(const struct turn *t, const struct peer_view *p)
+{
+	enum { ROOM = 100 }; /* for launches that kept the id of their job */
+	int64_t old = number_of_job(t->ledger, node_find_text(p->status, "jobStatus/jobId"));
+	if (t->in->seen->jm_launch > 0)
+		return t->in->seen->jm_launch;
+	return old > 0 ? old + ROOM : p->first ? 1 : 2;
 }
 
 /* What was there before: the ledger's live launch, and the version that the peer would go back to. */
@@ -396,8 +427,7 @@ static void adopt_past(struct turn *t, struct peer_view *p, enum plight plight)
 	l->op = (struct ledger_op){ 0 };
 	l->snapshot = (struct ledger_snapshot){ 0 };
 	l->had_checkpoint = t->subject != SUBJECT_SESSION;
-	/* no number twice: ids of jobs and directories of savepoints come from it. And only a first deployment is launch 1. */
-	int64_t least = t->in->seen->jm_launch > 0 ? t->in->seen->jm_launch : p->first ? 1 : 2;
+	int64_t least = least_number(t, p);
 	if (l->next_launch < least)
 		l->next_launch = least;
 	const char *newest;
@@ -428,7 +458,8 @@ bool takeover_adopt(struct turn *t)
 	const char *why = "the Kubernetes API did not show the cluster that is to be adopted";
 	enum plight found = PLIGHT_UNCLEAR;
 	bool unread = text != NULL && !peer_open(&p, t, text);
-	bool adopt = text != NULL && !t->deleting && (unread || l->launch_count == 0 || (t->subject != SUBJECT_SESSION && tells_news(t, &p)));
+	bool adopt =
+		text != NULL && !t->deleting && (unread || l->launch_count == 0 || (t->subject != SUBJECT_SESSION && tells_news(t, &p)));
 	if (unread)
 		why = "status.reconciliationStatus.lastReconciledSpec cannot be read: the resource cannot be adopted";
 	else if (adopt && !cluster_unseen(t))

@@ -30,10 +30,10 @@ static bool says(const struct error *why, const char *text)
 	return strstr(why->message, text) != NULL;
 }
 
-/* What one refusal means. That the names are taken, by what runs now, comes last of all checks: everything else was in order. */
+/* What one refusal means. That names are taken, by what runs now, comes last of all checks: everything else was in order. */
 static enum server_says judge(const struct pass *p, const struct item *item, const struct error *why)
 {
-	if (why->kind == ERROR_CONFLICT)
+	if (why->kind == ERROR_CONFLICT || (item->live != NULL && says(why, "already allocated"))) /* a port of the Service that is there */
 		return SERVER_TAKES;
 	if (p->in->plan && (why->kind == ERROR_NOT_FOUND || says(why, "not found"))) /* it may come with this very commit */
 		return SERVER_TAKES;

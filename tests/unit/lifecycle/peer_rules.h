@@ -59,7 +59,8 @@ static inline const char *peer_lifecycle(const struct node *status, bool deletin
 static inline bool peer_may_differ(const char *ours, const char *theirs)
 {
 	static const char *const pairs[][2] = {
-		{ "CREATED", "FAILED" }, /* it waits for something, and says so in `error`: the peer has no such wait before a first launch */
+		{ "CREATED",
+		  "FAILED" }, /* it waits for something, and says so in `error`: the peer has no such wait before a first launch */
 		{ "FAILED", "DEPLOYED" }, /* a launch without a way back: the peer tells it from its own phrases in `error` */
 		{ "FAILED", "CREATED" },
 		{ "DEPLOYED", "STABLE" }, /* launched again with the content that is known to be stable: Weir watches it anew */
@@ -87,7 +88,10 @@ static inline int peer_check_schema(const char *name, const char *path, const st
 	static const struct {
 		const char *type;
 		enum node_kind kind;
-	} kinds[] = { { "object", NODE_MAP }, { "array", NODE_LIST }, { "string", NODE_STRING }, { "integer", NODE_NUMBER },
+	} kinds[] = { { "object", NODE_MAP },
+		      { "array", NODE_LIST },
+		      { "string", NODE_STRING },
+		      { "integer", NODE_NUMBER },
 		      { "boolean", NODE_BOOL } };
 	const char *type = node_text_or(node_get(schema, "type"), "(not in the schema)");
 	const struct node *words = node_get(schema, "enum");

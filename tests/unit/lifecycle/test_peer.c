@@ -3,8 +3,8 @@
  * written. fixtures/peer/ holds resources (three of them recorded on a cluster), fixtures/peer/cases.yaml what is changed in them and what
  * has to follow; README.md there describes the form.
  */
-#include "lifecycle/digest.h"
 #include "decision_words.h"
+#include "lifecycle/digest.h"
 #include "peer_rules.h"
 
 enum { NOW = 1800000000, TURNS = 6, CASES_MAX = 64 };
@@ -99,15 +99,16 @@ struct world {
 static void world_open(struct world *w, struct doc *doc, const struct node *given, const char *name)
 {
 	*w = (struct world){ .policy = policy_default(), .now = NOW };
-	w->config = (struct job_config){ .checkpointing = true, .checkpoint_interval_ms = 1000, .retained = true, .block_on_unmanaged = true };
+	w->config =
+		(struct job_config){ .checkpointing = true, .checkpoint_interval_ms = 1000, .retained = true, .block_on_unmanaged = true };
 	LEDGER_SET(w->config.savepoint_dir, "file:///s");
 	LEDGER_SET(w->config.snapshots.savepoint_format, "CANONICAL");
 	LEDGER_SET(w->config.snapshots.checkpoint_type, "FULL");
 	w->config.snapshots.can_checkpoint = w->config.snapshots.own_trigger = true;
 	w->resource = resource_of(doc, given);
-	w->subject = str_eq(node_find_text(w->resource, "kind"), "FlinkSessionJob")  ? SUBJECT_SESSION_JOB
-		     : node_is(node_find(w->resource, "spec/job"), NODE_MAP) ? SUBJECT_APPLICATION
-									      : SUBJECT_SESSION;
+	w->subject = str_eq(node_find_text(w->resource, "kind"), "FlinkSessionJob") ? SUBJECT_SESSION_JOB
+		     : node_is(node_find(w->resource, "spec/job"), NODE_MAP)	    ? SUBJECT_APPLICATION
+										    : SUBJECT_SESSION;
 	w->session = (struct session_view){ .cluster = SEEN_PRESENT, .ready = true, .jobs = SEEN_PRESENT };
 	ledger_init(&w->ledger);
 	struct observation *s = &w->seen;
@@ -154,9 +155,18 @@ static bool world_turn(struct world *w, struct doc *doc, const char *name)
 	struct observation s = world_look(w);
 	char digest[65];
 	spec_digest(node_get(w->resource, "spec"), NULL, digest);
-	struct decide_input in = { .subject = w->subject, .session = &w->session, .resource = w->resource, .digest = digest,
-				   .commit = "c0ffee0", .ledger = &w->ledger, .seen = &s, .policy = &w->policy, .config = &w->config,
-				   .leader = "test", .fresh_id = "0123456789abcdef0123456789abcdef", .now_ms = w->now };
+	struct decide_input in = { .subject = w->subject,
+				   .session = &w->session,
+				   .resource = w->resource,
+				   .digest = digest,
+				   .commit = "c0ffee0",
+				   .ledger = &w->ledger,
+				   .seen = &s,
+				   .policy = &w->policy,
+				   .config = &w->config,
+				   .leader = "test",
+				   .fresh_id = "0123456789abcdef0123456789abcdef",
+				   .now_ms = w->now };
 	struct decision d;
 	decide(&in, &d);
 	w->now += 20000;
@@ -195,7 +205,8 @@ static void complain(const struct world *w, const char *name, const char *what, 
 	complaints++;
 }
 
-static void check_restore(const struct world *w, const char *name, const char *what, const struct node *then, const struct ledger_restore *r)
+static void check_restore(const struct world *w, const char *name, const char *what, const struct node *then,
+			  const struct ledger_restore *r)
 {
 	const struct node *wanted = node_get(then, what);
 	if (wanted == NULL)
@@ -207,8 +218,8 @@ static void check_restore(const struct world *w, const char *name, const char *w
 
 static void check(const struct world *w, const char *name, const struct node *then, const char *digest, const char *job_id)
 {
-	static const char *const words[] = { "effects", "launches", "live", "stable", "number", "job", "content", "says", "status", "restore",
-					     "next", "newest", "ledger", NULL };
+	static const char *const words[] = { "effects", "launches", "live",    "stable", "number", "job",    "content",
+					     "says",	"status",   "restore", "next",	 "newest", "ledger", NULL };
 	const struct ledger *l = &w->ledger;
 	const struct ledger_launch *last = l->launch_count == 0 ? &(struct ledger_launch){ 0 } : &l->launches[l->launch_count - 1];
 	AUTOFREE char *launches = mem_printf("%lld", (long long)l->launch_count);
@@ -223,7 +234,8 @@ static void check(const struct world *w, const char *name, const struct node *th
 	complain(w, name, "launches", node_text_or(node_get(then, "launches"), "1"), launches);
 	complain(w, name, "live", node_truth(node_get(then, "live"), true) ? "true" : "false", live ? "true" : "false");
 	if (node_get(then, "stable") != NULL)
-		complain(w, name, "stable", node_truth(node_get(then, "stable"), true) ? "true" : "false", last->stable_at != 0 ? "true" : "false");
+		complain(w, name, "stable", node_truth(node_get(then, "stable"), true) ? "true" : "false",
+			 last->stable_at != 0 ? "true" : "false");
 	if (node_get(then, "number") != NULL)
 		complain(w, name, "the launch's number", node_text(node_get(then, "number")), number);
 	if (live && w->subject != SUBJECT_SESSION && !str_eq(node_text(node_get(then, "job")), "new"))
@@ -251,8 +263,8 @@ static void check(const struct world *w, const char *name, const struct node *th
 
 static void run_case(const struct node *root)
 {
-	static const char *const words[] = { "of", "world", "spec", "status", "text", "text_raw", "stable", "first", "layout", "annotations",
-					     "seen", "config", NULL };
+	static const char *const words[] = { "of",    "world",	"spec",	       "status", "text",   "text_raw", "stable",
+					     "first", "layout", "annotations", "seen",	 "config", NULL };
 	AUTODOC *doc = doc_new();
 	const char *name = node_text_or(node_get(root, "name"), "(no name)");
 	const struct node *given = node_get(root, "given");
@@ -321,7 +333,8 @@ static void compare(const char *name, const char *path, const struct node *their
 	if (node_is(theirs, NODE_MAP) && node_is(ours, NODE_MAP))
 		return;
 	if (!node_equal(theirs, ours)) {
-		(void)fprintf(stderr, "%s: status%s is %s, the peer's %s\n", name, path, node_text_or(ours, "(none)"), node_text_or(theirs, "(none)"));
+		(void)fprintf(stderr, "%s: status%s is %s, the peer's %s\n", name, path, node_text_or(ours, "(none)"),
+			      node_text_or(theirs, "(none)"));
 		complaints++;
 	}
 }
@@ -365,7 +378,7 @@ static void world_apply(struct world *w, const char *effect, bool broken)
 		LEDGER_SET(s->checkpoint_path, s->savepoint_location);
 		s->job = JOB_FINISHED;
 	} else if (str_ends(effect, "delete-cluster")) {
-		*s = (struct observation){ .jm = SEEN_ABSENT, .pods = SEEN_ABSENT, .ha = SEEN_ABSENT };
+		*s = (struct observation){ .jm = SEEN_ABSENT, .pods = SEEN_PRESENT, .ha = SEEN_ABSENT, .tm_pods = 1 };
 	} else if (str_ends(effect, "create-cluster")) {
 		s->jm = s->pods = s->rest = s->checkpoints = SEEN_PRESENT;
 		s->jm_launch = w->ledger.op.launch;
@@ -374,6 +387,8 @@ static void world_apply(struct world *w, const char *effect, bool broken)
 		s->job = broken ? JOB_FAILED : JOB_RUNNING;
 		s->checkpoints_completed = broken ? 0 : 5;
 		LEDGER_SET(s->checkpoint_path, broken ? "" : "file:///c/chk-9");
+	} else if (s->jm == SEEN_ABSENT) {
+		s->tm_pods = 0;
 	}
 }
 
@@ -399,6 +414,7 @@ static const char *peer_would_start_from(const struct node *status)
 /* An upgrade of what was adopted, from its first turn on; in between the peer could go on from where Weir is. */
 static void upgrade(struct world *w, struct doc *doc, bool broken, const char *until)
 {
+	int looked = 0;
 	for (int i = 0; i < 40; i++) {
 		size_t before = w->effects.len;
 		(void)world_turn(w, doc, until);
@@ -406,9 +422,12 @@ static void upgrade(struct world *w, struct doc *doc, bool broken, const char *u
 		const char *from = w->status == NULL ? NULL : peer_would_start_from(doc_root(w->status));
 		if (from != NULL)
 			assert_string_equal(from, "file:///s/weir-1-1/sp");
+		looked += from != NULL;
 		if (w->ledger.launch_count > 1 && w->ledger.op.kind == OP_NONE && w->status != NULL &&
-		    str_eq(node_find_text(doc_root(w->status), "lifecycleState"), until))
+		    str_eq(node_find_text(doc_root(w->status), "lifecycleState"), until)) {
+			assert_true(looked > 2);
 			return;
+		}
 	}
 	fail_msg("never %s: %s (%s)", until, buf_text(&w->effects), buf_text(&w->reasons));
 }
