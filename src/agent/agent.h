@@ -43,21 +43,21 @@ struct agent {
 	struct clock clock;
 	struct policy policy;
 	enum flink_access access;
-	char identity[80];       /* of this process, in the Lease and in intents */
+	char identity[80]; /* of this process, in the Lease and in intents */
 	struct lease *lease;
 	atomic_bool leading;
 	_Atomic int64_t lease_until; /* monotonic ms: acting stops when it has passed */
 	atomic_bool stopping;
-	atomic_uint busy;	 /* threads that may still be doing something; the watcher only listens */
+	atomic_uint busy; /* threads that may still be doing something; the watcher only listens */
 	struct queue *queue;
 	struct metrics *metrics;
 	atomic_bool polled; /* every source was asked once: ready */
 	struct source_port sources;
 	const struct state_stores *stores; /* where savepoints and checkpoints can be looked for; NULL: nowhere. Borrowed */
 	struct random random;
-	struct kube_cache *cache;  /* cached.c; NULL: every look asks the server */
-	unsigned *watch_failures;  /* of each table of the cache, in a row; each its watcher's */
-	unsigned *poll_failures;   /* of each source, in a row; each its poller's */
+	struct kube_cache *cache; /* cached.c; NULL: every look asks the server */
+	unsigned *watch_failures; /* of each table of the cache, in a row; each its watcher's */
+	unsigned *poll_failures;  /* of each source, in a row; each its poller's */
 };
 
 /* ---- steps (steps.c): what the threads repeat ---- */
@@ -78,7 +78,7 @@ void agent_wake_syncs(struct agent *agent, const char *source);
 struct kube_cache *cached_new(struct agent *agent);
 bool cached_step(struct agent *agent, size_t table, int64_t wait_ms, struct error *err);
 const char *cached_name(const struct agent *agent, size_t table); /* for messages */
-void cached_wake_all(struct agent *agent);                        /* every job and session job */
+void cached_wake_all(struct agent *agent);			  /* every job and session job */
 
 /* May a side effect be started now? */
 bool agent_may_act(void *agent);
@@ -111,29 +111,29 @@ void revisions_free(struct revisions *revisions);
 void revisions_cancel(struct revisions *revisions);
 /* One poll. True in *changed: another revision is in force. */
 bool revisions_poll(struct revisions *revisions, size_t source, bool *changed, struct error *err);
-bool revisions_render(struct revisions *revisions, const struct sync_config *sync, char commit[41], struct render_result *out, char note[300],
-		      struct error *err);
+bool revisions_render(struct revisions *revisions, const struct sync_config *sync, char commit[41], struct render_result *out,
+		      char note[300], struct error *err);
 
 /* ---- observe.c, execute.c ---- */
 struct job_view {
 	enum subject subject;
-	struct kube *reads;               /* the cache's reader, or the server itself */
+	struct kube *reads;		  /* the cache's reader, or the server itself */
 	const struct kube_resource *kind; /* of the resource */
 	const struct node *resource;
 	const char *ns, *name;
-	const char *cluster;              /* the FlinkDeployment on whose cluster it runs: itself, or spec.deploymentName */
-	char launched_on[254];            /* the cluster of a session job that runs; "" if none does */
-	char ledger_name[256];            /* of its ledger, for ledger_store */
-	struct doc *cluster_resource;     /* a session job's FlinkDeployment; owned, or NULL if it is not there */
-	struct doc *effective;            /* what subject_effective gave last; owned, or NULL */
+	const char *cluster;	      /* the FlinkDeployment on whose cluster it runs: itself, or spec.deploymentName */
+	char launched_on[254];	      /* the cluster of a session job that runs; "" if none does */
+	char ledger_name[256];	      /* of its ledger, for ledger_store */
+	struct doc *cluster_resource; /* a session job's FlinkDeployment; owned, or NULL if it is not there */
+	struct doc *effective;	      /* what subject_effective gave last; owned, or NULL */
 	struct session_view session;
-	struct job_config config;    /* of the live launch, or of the resource if there is none */
+	struct job_config config; /* of the live launch, or of the resource if there is none */
 	char rest_port[8];
-	bool may_probe;              /* a pod may be made to look for a state: not for a plan */
+	bool may_probe; /* a pod may be made to look for a state: not for a plan */
 };
 /* What is looked for by labels; `app` is the cluster's name. */
-#define OBSERVE_COMPONENTS "component in (jobmanager,taskmanager)"
-#define OBSERVE_HA         "configmap-type=high-availability"
+#define OBSERVE_COMPONENTS	   "component in (jobmanager,taskmanager)"
+#define OBSERVE_HA		   "configmap-type=high-availability"
 #define SUBJECT_SESSION_JOB_LEDGER ".sessionjob" /* follows the resource's name */
 /* subject.c: what the resource is. subject_free releases what the view owns. */
 void subject_open(struct job_view *view, struct kube *reads, const struct kube_resource *kind, const struct node *resource);
@@ -159,8 +159,8 @@ void observe_job(struct agent *agent, struct job_view *view, const struct ledger
 /* The configuration that decisions need, from a spec. */
 bool observe_config(const struct node *spec, const char *name, const char *ns, struct job_view *view, struct error *err);
 /* May put into the ledger what only the effect's answer tells: write it then. */
-bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect,
-		    const struct observation *seen, struct error *err);
+bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect, const struct observation *seen,
+		    struct error *err);
 /* adjust.c: changes parallelism or Ingress of the running job to what the resource says, and notes in the ledger that it was taken. */
 bool adjust_job(struct agent *agent, const struct job_view *view, struct ledger *ledger, struct error *err);
 /* submit.c: uploads the jar of a session job and runs it under the launch's job id. */

@@ -214,9 +214,9 @@ static bool read_list(const struct place *at, const struct node *list, enum opti
 		char item[80];
 		(void)snprintf(item, sizeof item, "%s[%zu]", path, i);
 		const struct option *options = type == O_SOURCES ? source_options : type == O_SYNCS ? sync_options : state_store_options;
-		void *to = type == O_SOURCES ? (void *)agent_config_add_source(at->config) :
-			   type == O_SYNCS   ? (void *)agent_config_add_sync(at->config) :
-					       (void *)add_state_store(at->config);
+		void *to = type == O_SOURCES ? (void *)agent_config_add_source(at->config)
+			   : type == O_SYNCS ? (void *)agent_config_add_sync(at->config)
+					     : (void *)add_state_store(at->config);
 		if (!read_options(at, node_at(list, i), to, options, item))
 			return false;
 	}

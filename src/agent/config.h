@@ -27,7 +27,7 @@ struct sync_config {
 /* jars: where the jars of session jobs may come from (flink/artifact.h says what each means). */
 struct jar_config {
 	char *schemes, *ca_file, *file_root; /* NULL where absent */
-	char **hosts, **private_hosts;       /* ended by NULL; NULL where absent */
+	char **hosts, **private_hosts;	     /* ended by NULL; NULL where absent */
 	int64_t max_bytes;
 };
 
@@ -39,13 +39,13 @@ struct agent_config {
 	size_t sync_count;
 	struct state_store_config *state_stores; /* for state_stores_open, which agent_config_read has tried */
 	size_t state_store_count;
-	char *ns;        /* Weir's own: inventories, the Lease */
+	char *ns;		 /* Weir's own: inventories, the Lease */
 	char **watch_namespaces; /* where Flink resources are looked after; none: in all */
 	size_t watch_namespace_count;
 	char *cache_dir;
-	char *listen;    /* "ADDRESS:PORT" of /metrics, /healthz, /readyz; NULL: not served */
+	char *listen;	    /* "ADDRESS:PORT" of /metrics, /healthz, /readyz; NULL: not served */
 	bool peer_defaults; /* an absent upgradeMode means stateless, as the Java operator has it */
-	bool manage_all; /* manage: all: act on every FlinkDeployment, not only on those of the syncs and adopted ones */
+	bool manage_all;    /* manage: all: act on every FlinkDeployment, not only on those of the syncs and adopted ones */
 	int64_t stable_after_ms, stable_checkpoints; /* 0: the default */
 	int64_t start_deadline_ms;
 };

@@ -268,8 +268,8 @@ static bool delete_cluster(struct agent *agent, const struct job_view *view, con
 	return true;
 }
 
-bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect,
-		    const struct observation *seen, struct error *err)
+bool execute_effect(struct agent *agent, struct job_view *view, struct ledger *ledger, enum effect effect, const struct observation *seen,
+		    struct error *err)
 {
 	bool ok = true;
 	kill_point(effect_name(effect), "before");

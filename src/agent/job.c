@@ -12,11 +12,11 @@
 #include "flink/spec.h"
 #include "kube/events.h"
 #include "lifecycle/digest.h"
+#include "store/store.h"
 #include "sync/kinds.h"
 #include "sync/ledger_store.h"
-#include "store/store.h"
-#include "sync/state_copy.h"
 #include "sync/references.h"
+#include "sync/state_copy.h"
 
 enum { STANDBY_MS = 10000, RESTING_MS = 600000, PROVEN_MS = 600000, STEADY_FACTOR = 4 };
 
@@ -222,9 +222,21 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 	spec_digest(spec, decide_annotation(view->resource, ANNOTATION_REFERENCES), digest);
 	job_fresh_id(agent, id);
 	const char *commit = decide_annotation(view->resource, "weir.dev/commit");
-	struct decide_input in = { .subject = view->subject, .session = &view->session, .move = &move, .foreign = subject_foreign(view), .resource = view->resource, .digest = digest, .commit = commit == NULL ? "" : commit,
-				   .invalid = valid ? NULL : problem.message, .ledger = ledger, .seen = seen, .policy = &agent->policy,
-				   .config = &view->config, .leader = agent->identity, .fresh_id = id, .now_ms = clock_now_ms(&agent->clock) };
+	struct decide_input in = { .subject = view->subject,
+				   .session = &view->session,
+				   .move = &move,
+				   .foreign = subject_foreign(view),
+				   .resource = view->resource,
+				   .digest = digest,
+				   .commit = commit == NULL ? "" : commit,
+				   .invalid = valid ? NULL : problem.message,
+				   .ledger = ledger,
+				   .seen = seen,
+				   .policy = &agent->policy,
+				   .config = &view->config,
+				   .leader = agent->identity,
+				   .fresh_id = id,
+				   .now_ms = clock_now_ms(&agent->clock) };
 	decide(&in, out);
 	if (look_at_state(agent, view, out, seen)) {
 		decision_free(out);
@@ -238,7 +250,8 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 static bool wants_retry(const struct job_view *view, const struct ledger *ledger)
 {
 	const char *retry = decide_annotation(view->resource, "weir.dev/retry");
-	bool withheld = decide_annotation(view->resource, "weir.dev/withheld") != NULL; /* else there is nothing that the sync could bring in */
+	bool withheld =
+		decide_annotation(view->resource, "weir.dev/withheld") != NULL; /* else there is nothing that the sync could bring in */
 	return withheld && ledger->quarantine_count > 0 && retry != NULL && !ledger_spent(ledger->spent_retry, retry);
 }
 
@@ -298,8 +311,7 @@ static bool read_ledger(struct agent *agent, struct kube *reads, const struct jo
 {
 	if (!ledger_store_read(reads, view->ns, view->ledger_name, out, err))
 		return false;
-	return out->ledger.uid[0] != '\0' ||
-	       state_copy_read(reads, agent->config->ns, view->ns, view->ledger_name, &out->ledger, err);
+	return out->ledger.uid[0] != '\0' || state_copy_read(reads, agent->config->ns, view->ns, view->ledger_name, &out->ledger, err);
 }
 
 /* Through the cache's reader: -1 where anything is to be done. */
@@ -329,7 +341,8 @@ bool job_plan(struct agent *agent, const struct node *resource, struct decision 
 	struct job_view view;
 	struct stored_ledger stored;
 	struct observation seen;
-	subject_open(&view, agent->kube, str_eq(node_find_text(resource, "kind"), KIND_FLINKSESSIONJOB.kind) ? &KIND_FLINKSESSIONJOB : &KIND_FLINKDEPLOYMENT,
+	subject_open(&view, agent->kube,
+		     str_eq(node_find_text(resource, "kind"), KIND_FLINKSESSIONJOB.kind) ? &KIND_FLINKSESSIONJOB : &KIND_FLINKDEPLOYMENT,
 		     resource);
 	if (!read_ledger(agent, agent->kube, &view, &stored, err))
 		return false;

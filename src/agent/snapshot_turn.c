@@ -38,7 +38,8 @@ static void look_free(struct agent *agent, struct look *l)
 /* The resource that it names, and what the ledger knows of it. False: the API did not answer. */
 static bool look_at_target(struct agent *agent, const struct node *resource, struct look *l, struct error *err)
 {
-	const char *ns = node_text_or(node_find(resource, "metadata/namespace"), ""), *name = node_find_text(resource, "spec/jobReference/name");
+	const char *ns = node_text_or(node_find(resource, "metadata/namespace"), ""),
+		   *name = node_find_text(resource, "spec/jobReference/name");
 	const struct kube_resource *kind = str_eq(node_find_text(resource, "spec/jobReference/kind"), KIND_FLINKSESSIONJOB.kind)
 						   ? &KIND_FLINKSESSIONJOB
 						   : &KIND_FLINKDEPLOYMENT;
@@ -79,8 +80,9 @@ static void look_at_job(struct agent *agent, const struct node *resource, struct
 	const struct node *spec = node_get(doc_root(l->target), "spec");
 	bool suspended = str_eq(node_find_text(spec, "job/state"), "suspended");
 	bool leaving = node_find(doc_root(l->target), "metadata/deletionTimestamp") != NULL;
-	l->in.coming = !suspended && !leaving &&
-		       (l->live != NULL || ledger->op.kind != OP_NONE || ledger->next.kind != RESTORE_UNDECIDED || ledger->launch_count == 0);
+	l->in.coming =
+		!suspended && !leaving &&
+		(l->live != NULL || ledger->op.kind != OP_NONE || ledger->next.kind != RESTORE_UNDECIDED || ledger->launch_count == 0);
 	if (!subject_session(&l->view, ledger, &err))
 		return;
 	AUTODOC *launched = l->live == NULL || l->live->spec == NULL
@@ -104,8 +106,8 @@ static void look_at_job(struct agent *agent, const struct node *resource, struct
 	state_snapshot_disposal(resource, disposal);
 	if (str_eq(node_find_text(resource, "status/state"), "IN_PROGRESS"))
 		l->in.operation = snapshot_poll_operation(l->http, l->live->job_id, state_snapshot_kind(resource),
-							  node_text_or(node_find(resource, "status/triggerId"), ""), l->path, sizeof l->path,
-							  l->failure);
+							  node_text_or(node_find(resource, "status/triggerId"), ""), l->path,
+							  sizeof l->path, l->failure);
 	else if (disposal[0] != '\0')
 		snapshot_poll_disposal(l->http, disposal, &l->in.disposal, &l->in.disposal_gone, l->disposal_failure);
 }
@@ -114,8 +116,8 @@ static void look_at_need(struct agent *agent, const struct node *resource, struc
 {
 	const char *path = node_find_text(resource, "status/path");
 	if (path != NULL && *path != '\0' && node_find(resource, "metadata/deletionTimestamp") != NULL)
-		l->in.needed = snapshot_needed_elsewhere(agent->kube, node_text_or(node_find(resource, "metadata/namespace"), ""), NULL, path,
-							 l->needed_by);
+		l->in.needed = snapshot_needed_elsewhere(agent->kube, node_text_or(node_find(resource, "metadata/namespace"), ""), NULL,
+							 path, l->needed_by);
 }
 
 /* ---- what is done ---- */
@@ -188,10 +190,14 @@ static void emit(struct agent *agent, const struct node *resource, const struct 
 {
 	if (!out->has_event)
 		return;
-	struct kube_event event = { .api_version = KIND_FLINKSTATESNAPSHOT.api_version, .kind = KIND_FLINKSTATESNAPSHOT.kind,
-				    .ns = node_find_text(resource, "metadata/namespace"), .name = node_find_text(resource, "metadata/name"),
-				    .uid = node_find_text(resource, "metadata/uid"), .warning = out->event.warning,
-				    .reason = out->event.reason, .message = out->event.message };
+	struct kube_event event = { .api_version = KIND_FLINKSTATESNAPSHOT.api_version,
+				    .kind = KIND_FLINKSTATESNAPSHOT.kind,
+				    .ns = node_find_text(resource, "metadata/namespace"),
+				    .name = node_find_text(resource, "metadata/name"),
+				    .uid = node_find_text(resource, "metadata/uid"),
+				    .warning = out->event.warning,
+				    .reason = out->event.reason,
+				    .message = out->event.message };
 	(void)kube_event_record(agent->kube, &event, clock_now_ms(&agent->clock), NULL); /* an event that is lost is lost */
 	log_event(out->event.warning ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "snapshot", "namespace", event.ns, "name", event.name, "reason",
 		  event.reason, "message", event.message, NULL);
@@ -210,7 +216,8 @@ static bool ask_flink(struct agent *agent, const struct node *resource, const st
 		kill_point("dispose-snapshot", "after");
 	} else {
 		bool plain = !l->in.own_trigger; /* an older Flink takes neither a format nor a trigger id */
-		struct flink_savepoint_request request = { .directory = state_snapshot_dir(&l->in), .trigger_id = own,
+		struct flink_savepoint_request request = { .directory = state_snapshot_dir(&l->in),
+							   .trigger_id = own,
 							   .format = plain ? NULL : node_find_text(resource, "spec/savepoint/formatType") };
 		if (request.format == NULL && !plain)
 			request.format = "CANONICAL";
@@ -261,9 +268,15 @@ static int64_t take_turn(struct agent *agent, const struct node *resource, struc
 	int64_t next = -1;
 	job_fresh_id(agent, fresh);
 	ledger_init(&l.stored.ledger);
-	l.in = (struct state_snapshot_input){ .resource = resource, .savepoint_dir = "", .path = l.path, .failure = l.failure,
-					      .disposal_failure = l.disposal_failure, .needed_by = l.needed_by, .policy = &agent->policy,
-					      .fresh_id = fresh, .now_ms = clock_now_ms(&agent->clock) };
+	l.in = (struct state_snapshot_input){ .resource = resource,
+					      .savepoint_dir = "",
+					      .path = l.path,
+					      .failure = l.failure,
+					      .disposal_failure = l.disposal_failure,
+					      .needed_by = l.needed_by,
+					      .policy = &agent->policy,
+					      .fresh_id = fresh,
+					      .now_ms = clock_now_ms(&agent->clock) };
 	if (look_at_target(agent, resource, &l, err)) {
 		next = FOREIGN_MS; /* its job may yet become ours */
 		if (l.ours) {

@@ -214,9 +214,9 @@ static bool trigger(struct agent *agent, const struct job_view *view, struct led
 	if (!job_rest_open(agent, view, &http, err))
 		return false;
 	const char *own = s->trigger[0] == '\0' ? NULL : s->trigger;
-	struct flink_savepoint_request request = {
-		.directory = s->dir, .format = view->config.snapshots.own_trigger ? s->format : NULL, .trigger_id = own
-	};
+	struct flink_savepoint_request request = { .directory = s->dir,
+						   .format = view->config.snapshots.own_trigger ? s->format : NULL,
+						   .trigger_id = own };
 	char answer[FLINK_ID_MAX];
 	struct error why;
 	bool ok = s->kind == SNAPSHOT_CHECKPOINT ? flink_checkpoint_trigger(http, l->job_id, s->format, own, answer, &why)
@@ -288,7 +288,8 @@ static bool create_resource(struct agent *agent, const struct job_view *view, st
 	struct error why;
 	if (r == NULL)
 		return error_set(err, ERROR_BUG, "there is no snapshot to be shown");
-	if (kube_create(agent->kube, &KIND_FLINKSTATESNAPSHOT, view->ns, resource_of(doc, view, r), NULL, &why) || why.kind == ERROR_CONFLICT)
+	if (kube_create(agent->kube, &KIND_FLINKSTATESNAPSHOT, view->ns, resource_of(doc, view, r), NULL, &why) ||
+	    why.kind == ERROR_CONFLICT)
 		return true;
 	if (why.kind != ERROR_FORBIDDEN && why.kind != ERROR_INVALID && why.kind != ERROR_NOT_FOUND)
 		return error_set(err, why.kind, "%s", why.message);

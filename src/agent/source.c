@@ -161,10 +161,10 @@ static bool render_locked(struct revision *r, const char *path, char commit[41],
 		files[i] = (struct render_file){ .path = f->path,
 						 .data = f->data,
 						 .len = f->len,
-						 .kind = f->kind == REVISION_FILE      ? RENDER_FILE
-							 : f->kind == REVISION_SYMLINK ? RENDER_SYMLINK
+						 .kind = f->kind == REVISION_FILE	 ? RENDER_FILE
+							 : f->kind == REVISION_SYMLINK	 ? RENDER_SYMLINK
 							 : f->kind == REVISION_SUBMODULE ? RENDER_SUBMODULE
-										       : RENDER_TOO_LARGE };
+											 : RENDER_TOO_LARGE };
 	}
 	struct render_tree tree = { .files = files, .count = r->tree.count };
 	return render_tree_build(&tree, path == NULL ? "" : path, NULL, out, err);

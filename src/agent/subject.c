@@ -152,7 +152,8 @@ void subject_wake(struct agent *agent, const struct job_view *view)
 		return; /* they look again by themselves */
 	const struct node *items = node_get(doc_root(list), "items");
 	for (size_t i = 0; i < node_count(items); i++) {
-		AUTOFREE char *key = mem_printf("sessionjob/%s/%s", view->ns, node_text_or(node_find(node_at(items, i), "metadata/name"), ""));
+		AUTOFREE char *key =
+			mem_printf("sessionjob/%s/%s", view->ns, node_text_or(node_find(node_at(items, i), "metadata/name"), ""));
 		if (str_eq(node_find_text(node_at(items, i), "spec/deploymentName"), view->name))
 			queue_add(agent->queue, key, now);
 	}

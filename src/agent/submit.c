@@ -81,8 +81,8 @@ static bool job_configuration(struct doc *doc, const struct flink_launch *launch
 	return true;
 }
 
-static bool run(const struct http *http, const char *jar, const struct job_view *view, const struct ledger_launch *l, const struct node *spec,
-		struct error *err)
+static bool run(const struct http *http, const char *jar, const struct job_view *view, const struct ledger_launch *l,
+		const struct node *spec, struct error *err)
 {
 	AUTODOC *doc = doc_new();
 	struct node *configuration = NULL;
@@ -131,7 +131,8 @@ bool submit_job(struct agent *agent, struct job_view *view, const struct ledger 
 	if (!fetch(agent, view, uri, &jar, err))
 		return error_wrap(err, "spec.job.jarURI");
 	struct http *http = NULL;
-	bool ok = job_rest_open(agent, view, &http, err) && upload_and_run(http, jar.path, uri == NULL ? "job.jar" : uri, view, l, spec, err);
+	bool ok =
+		job_rest_open(agent, view, &http, err) && upload_and_run(http, jar.path, uri == NULL ? "job.jar" : uri, view, l, spec, err);
 	job_rest_close(agent, http);
 	return ok;
 }

@@ -88,9 +88,12 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 	if (ok) {
 		log_changes(name, commit, &out);
 		if (out.state == SYNC_FAILED || out.state == SYNC_HELD)
-			log_event(LOG_LEVEL_WARN, "sync", "sync", name, "state", sync_state_name(out.state), "commit", commit, "message", out.message, NULL);
-		next = out.state == SYNC_PENDING ? SYNC_POLL_MS : out.state == SYNC_HELD ? SYNC_HELD_MS
-		       : sync->interval_ms > 0 ? sync->interval_ms : SYNC_INTERVAL_MS;
+			log_event(LOG_LEVEL_WARN, "sync", "sync", name, "state", sync_state_name(out.state), "commit", commit, "message",
+				  out.message, NULL);
+		next = out.state == SYNC_PENDING ? SYNC_POLL_MS
+		       : out.state == SYNC_HELD	 ? SYNC_HELD_MS
+		       : sync->interval_ms > 0	 ? sync->interval_ms
+						 : SYNC_INTERVAL_MS;
 	}
 	sync_output_free(&out);
 	return next;

@@ -24,8 +24,13 @@ int command_explain(int argc, char **argv)
 		struct decision decision;
 		agent_config_init(&config);
 		config.ns = ref.cluster.in_cluster ? ref.cluster.ns : (char[]){ "default" };
-		struct agent agent = { .config = &config, .http = ref.cluster.http, .kube = ref.cluster.kube, .clock = clock_real(),
-				       .random = random_real(), .policy = cli_policy(&config), .identity = "explain" };
+		struct agent agent = { .config = &config,
+				       .http = ref.cluster.http,
+				       .kube = ref.cluster.kube,
+				       .clock = clock_real(),
+				       .random = random_real(),
+				       .policy = cli_policy(&config),
+				       .identity = "explain" };
 		ok = cli_flink_access(ref.options.flink_access, ref.cluster.in_cluster, &agent.access, &err) &&
 		     job_plan(&agent, doc_root(ref.resource), &decision, &err);
 		if (ok) {

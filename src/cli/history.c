@@ -85,12 +85,13 @@ int command_history(int argc, char **argv)
 			(void)printf("%s\n", buf_text(&text));
 		} else {
 			const struct node *rows = node_get(doc_root(doc), "launches");
-			(void)printf("%-6s %-12s %-10s %-20s %-20s %s\n", "LAUNCH", "COMMIT", "OUTCOME", "RUNNING", "ENDED", "STATE IN -> STATE OUT");
+			(void)printf("%-6s %-12s %-10s %-20s %-20s %s\n", "LAUNCH", "COMMIT", "OUTCOME", "RUNNING", "ENDED",
+				     "STATE IN -> STATE OUT");
 			for (size_t i = 0; i < node_count(rows); i++) {
 				const struct node *r = node_at(rows, i);
-				(void)printf("%-6s %-12.12s %-10s %-20.19s %-20.19s %s -> %s\n", node_find_text(r, "launch"), node_find_text(r, "commit"),
-					     node_find_text(r, "outcome"), node_find_text(r, "running"), node_find_text(r, "ended"),
-					     node_find_text(r, "stateIn"), node_find_text(r, "stateOut"));
+				(void)printf("%-6s %-12.12s %-10s %-20.19s %-20.19s %s -> %s\n", node_find_text(r, "launch"),
+					     node_find_text(r, "commit"), node_find_text(r, "outcome"), node_find_text(r, "running"),
+					     node_find_text(r, "ended"), node_find_text(r, "stateIn"), node_find_text(r, "stateOut"));
 			}
 		}
 	}

@@ -15,8 +15,9 @@ static bool known(const struct job_ref *ref, const char *commit, struct error *e
 		    strcmp(launch->digest, l->launches[l->launch_count - 1].digest) != 0)
 			return true;
 	}
-	return error_set(err, ERROR_NOT_FOUND, "%s/%s: the ledger knows no stable launch of %s commit to go back to; `weir history` lists them",
-			 ref->ns, ref->name, strcmp(commit, "previous") == 0 ? "an earlier" : "that");
+	return error_set(err, ERROR_NOT_FOUND,
+			 "%s/%s: the ledger knows no stable launch of %s commit to go back to; `weir history` lists them", ref->ns,
+			 ref->name, strcmp(commit, "previous") == 0 ? "an earlier" : "that");
 }
 
 int command_rollback(int argc, char **argv)

@@ -31,16 +31,16 @@ struct flink_artifact_s3 {
 
 /* Everything is borrowed; NULL or 0 where absent. */
 struct flink_artifact_options {
-	const char *cache_dir;            /* made if missing */
-	int64_t cache_bytes;              /* of all jars in it; older ones go first; 0: 1 GiB */
-	int64_t max_bytes;                /* of one jar; 0: 256 MiB */
-	int64_t timeout_ms;               /* of a fetch as a whole, redirects included; 0: 60,000 */
-	const char *schemes;              /* allowed ones, "https;s3"; NULL: FLINK_ARTIFACT_SCHEMES of spec.h */
-	const char *const *hosts;         /* of http(s), ended by NULL: "example.org", "*.example.org"; NULL: all */
+	const char *cache_dir;		  /* made if missing */
+	int64_t cache_bytes;		  /* of all jars in it; older ones go first; 0: 1 GiB */
+	int64_t max_bytes;		  /* of one jar; 0: 256 MiB */
+	int64_t timeout_ms;		  /* of a fetch as a whole, redirects included; 0: 60,000 */
+	const char *schemes;		  /* allowed ones, "https;s3"; NULL: FLINK_ARTIFACT_SCHEMES of spec.h */
+	const char *const *hosts;	  /* of http(s), ended by NULL: "example.org", "*.example.org"; NULL: all */
 	const char *const *private_hosts; /* those that may have an address that is not public; ended by NULL; NULL: none */
-	const char *const *headers;       /* "Name: value" for the first host only; ended by NULL */
-	const char *ca_file;              /* trust these authorities only */
-	const char *file_root;            /* file: paths must lie below; NULL: there are none */
+	const char *const *headers;	  /* "Name: value" for the first host only; ended by NULL */
+	const char *ca_file;		  /* trust these authorities only */
+	const char *file_root;		  /* file: paths must lie below; NULL: there are none */
 	const struct flink_artifact_s3 *s3;
 	size_t s3_count;
 	bool (*stop)(void *context); /* asked now and then: end at once? NULL: never */

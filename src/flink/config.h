@@ -36,10 +36,10 @@ const char *flink_config_get_or(const struct node *config, const char *key, cons
 int64_t flink_config_int(const struct node *config, const char *key, int64_t otherwise);
 double flink_config_double(const struct node *config, const char *key, double otherwise);
 bool flink_config_bool(const struct node *config, const char *key, bool otherwise);
-int64_t flink_config_ms(const struct node *config, const char *key, int64_t otherwise);    /* durations; otherwise also if malformed */
+int64_t flink_config_ms(const struct node *config, const char *key, int64_t otherwise);	   /* durations; otherwise also if malformed */
 int64_t flink_config_bytes(const struct node *config, const char *key, int64_t otherwise); /* sizes; likewise */
-void flink_config_remove(struct node *config, const char *key);                            /* all of its names */
-void flink_config_remove_others(struct node *config, const char *key);                     /* all of its names but this one */
+void flink_config_remove(struct node *config, const char *key);				   /* all of its names */
+void flink_config_remove_others(struct node *config, const char *key);			   /* all of its names but this one */
 /* Writes what is given under a name that the version does not know, or cannot hold in its file's format, under one that it does. */
 void flink_config_settle(struct doc *doc, struct node *config, const struct flink_version *version);
 

@@ -27,7 +27,8 @@ static bool write_lines(const struct node *config, struct buf *out, struct error
 		else
 			buf_puts(out, node_text_or(value, ""));
 		if (strpbrk(out->data + start, "\r\n") != NULL)
-			return error_set(err, ERROR_INVALID, "configuration option %.200s: a line break cannot be written to flink-conf.yaml", key);
+			return error_set(err, ERROR_INVALID,
+					 "configuration option %.200s: a line break cannot be written to flink-conf.yaml", key);
 		buf_putc(out, '\n');
 	}
 	return true;
@@ -64,8 +65,8 @@ static bool all_of(const char *text, const char *set)
 /* Would YAML 1.2's core schema read it as something other than a string? */
 static bool looks_typed(const char *s)
 {
-	static const char *const words[] = { "null", "Null", "NULL", "~", "true", "True", "TRUE", "false", "False", "FALSE",
-					     ".nan", ".NaN", ".NAN" };
+	static const char *const words[] = { "null",  "Null",  "NULL",	"~",	"true", "True", "TRUE",
+					     "false", "False", "FALSE", ".nan", ".NaN", ".NAN" };
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strcmp(s, words[i]) == 0)
 			return true;

@@ -13,15 +13,15 @@ const struct component COMPONENT_TASKMANAGER = { "taskmanager", "taskManager", "
 
 bool cluster_init(struct cluster *c, const struct flink_launch *launch, struct doc *doc, struct error *err)
 {
-	*c = (struct cluster){ .launch = launch,
-			       .doc = doc,
-			       .session = flink_launch_is_session(launch),
-			       .standalone = flink_launch_is_standalone(launch) };
+	*c = (struct cluster){
+		.launch = launch, .doc = doc, .session = flink_launch_is_session(launch), .standalone = flink_launch_is_standalone(launch)
+	};
 	c->version = flink_launch_version(launch, err);
 	if (c->version == NULL)
 		return false;
 	if (strlen(launch->name) > FLINK_NAME_MAX)
-		return error_set(err, ERROR_INVALID, "metadata.name: at most %d characters, found %zu", FLINK_NAME_MAX, strlen(launch->name));
+		return error_set(err, ERROR_INVALID, "metadata.name: at most %d characters, found %zu", FLINK_NAME_MAX,
+				 strlen(launch->name));
 	if (!flink_config_user(doc, launch, &c->user, err) || !flink_config_build(doc, launch, &c->config, err))
 		return false;
 	static const char *const unsupported[] = { "security.kerberos.login.keytab", "security.kerberos.krb5-conf.path" };
@@ -149,8 +149,7 @@ void cluster_put_placement(const struct cluster *c, const struct component *comp
 	}
 }
 
-bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list,
-			      struct error *err)
+bool flink_objects_dependents(const struct flink_launch *launch, const char *jm_uid, struct doc *doc, struct node **list, struct error *err)
 {
 	struct cluster c;
 	if (!cluster_init(&c, launch, doc, err))

@@ -15,8 +15,8 @@ struct cluster {
 
 /* The two kinds of pods. */
 struct component {
-	const char *name;      /* in labels, options and image scripts: "jobmanager" */
-	const char *spec_key;  /* in the FlinkDeployment: "jobManager" */
+	const char *name;	/* in labels, options and image scripts: "jobmanager" */
+	const char *spec_key;	/* in the FlinkDeployment: "jobManager" */
 	const char *env_prefix; /* of options that set environment variables */
 };
 extern const struct component COMPONENT_JOBMANAGER, COMPONENT_TASKMANAGER;

@@ -54,10 +54,11 @@ bool cluster_services(const struct cluster *c, const char *jm_uid, struct node *
 		if (strcasecmp(type, types[i]) == 0)
 			found = types[i];
 	if (found == NULL)
-		return error_set(err, ERROR_INVALID,
-				 "spec.flinkConfiguration.kubernetes.rest-service.exposed.type: expected ClusterIP, NodePort, LoadBalancer or "
-				 "Headless_ClusterIP, found %.60s",
-				 type);
+		return error_set(
+			err, ERROR_INVALID,
+			"spec.flinkConfiguration.kubernetes.rest-service.exposed.type: expected ClusterIP, NodePort, LoadBalancer or "
+			"Headless_ClusterIP, found %.60s",
+			type);
 	node_set_text(c->doc, spec, "type", found);
 	if (headless)
 		node_set_text(c->doc, spec, "clusterIP", "None");
@@ -77,7 +78,7 @@ static void put_template(struct buf *out, const char *template, const char *name
 			buf_puts(out, ns);
 			template += 13;
 		} else {
-			buf_putc(out, *template++);
+			buf_putc(out, *template ++);
 		}
 	}
 }

@@ -9,7 +9,7 @@
 #include "base/doc.h"
 
 /* Where the JobManager finds the TaskManagers' template. */
-#define FLINK_POD_TEMPLATE_DIR "/opt/flink/pod-template"
+#define FLINK_POD_TEMPLATE_DIR	"/opt/flink/pod-template"
 #define FLINK_POD_TEMPLATE_FILE "taskmanager-pod-template.yaml"
 
 /*

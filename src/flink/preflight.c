@@ -8,7 +8,7 @@
 #include "flink/config.h"
 #include "flink/objects_internal.h"
 
-#define CONF_DIR "/weir-preflight/conf"
+#define CONF_DIR    "/weir-preflight/conf"
 #define CONF_VOLUME "weir-preflight-conf"
 
 /*
@@ -215,8 +215,8 @@ static struct node *build_container(const struct cluster *c, const struct node *
 static struct node *build_placement(const struct cluster *c, const struct component *component, const struct node *template_spec)
 {
 	struct node *pod_spec = node_map(c->doc);
-	static const char *const kept[] = { "imagePullSecrets", "nodeSelector", "tolerations",       "affinity",         "securityContext",
-					    "schedulerName",    "dnsConfig",    "priorityClassName", "runtimeClassName", "hostAliases" };
+	static const char *const kept[] = { "imagePullSecrets", "nodeSelector", "tolerations",	     "affinity",	 "securityContext",
+					    "schedulerName",	"dnsConfig",	"priorityClassName", "runtimeClassName", "hostAliases" };
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (node_get(template_spec, kept[i]) != NULL)
 			node_set(c->doc, pod_spec, kept[i], node_copy(c->doc, node_get(template_spec, kept[i])));

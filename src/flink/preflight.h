@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "flink/launch.h"
 
-#define FLINK_PREFLIGHT_LABEL "weir.dev/preflight" /* its value: the resource's name */
+#define FLINK_PREFLIGHT_LABEL	      "weir.dev/preflight" /* its value: the resource's name */
 #define FLINK_PREFLIGHT_UNCHECKED_ENV "WEIR_JAR_UNCHECKED" /* in a pod that cannot look at the jar: why */
 #define FLINK_PREFLIGHT_JAR_CONTAINER "jar"		   /* of the pod for images without a shell */
 enum { FLINK_PREFLIGHT_SECONDS = 120 };			   /* after which a pod is ended */

@@ -15,7 +15,8 @@ static bool read_cpu(const char *text, const char *field, const char *where, dou
 	if (text == NULL)
 		return true;
 	if (!flink_quantity(text, out) || *out < 0)
-		return error_set(err, ERROR_INVALID, "%s.%s: expected an amount of CPU such as 0.5 or \"500m\", found \"%.60s\"", field, where, text);
+		return error_set(err, ERROR_INVALID, "%s.%s: expected an amount of CPU such as 0.5 or \"500m\", found \"%.60s\"", field,
+				 where, text);
 	return true;
 }
 
@@ -25,8 +26,8 @@ static bool check_memory(const char *text, const char *field, const char *where,
 	if (text == NULL)
 		return true;
 	if (!flink_memory_bytes(text, &bytes))
-		return error_set(err, ERROR_INVALID, "%s.%s: expected a memory size such as \"2048m\" or \"2Gi\", found \"%.60s\"", field, where,
-				 text);
+		return error_set(err, ERROR_INVALID, "%s.%s: expected a memory size such as \"2048m\" or \"2Gi\", found \"%.60s\"", field,
+				 where, text);
 	*out = (double)bytes;
 	return true;
 }

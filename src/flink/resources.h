@@ -11,8 +11,8 @@
 #include "base/error.h"
 
 struct flink_resources {
-	double cpu;         /* cores; 0: not given */
-	const char *memory; /* text as given, borrowed; NULL: not given */
+	double cpu;			  /* cores; 0: not given */
+	const char *memory;		  /* text as given, borrowed; NULL: not given */
 	double cpu_factor, memory_factor; /* limit divided by request; 0: not both given */
 };
 

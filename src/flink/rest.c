@@ -271,7 +271,8 @@ static struct node *sum_tasks(struct doc *doc, const struct node *vertices)
 		for (size_t k = 0; k < node_count(tasks); k++) {
 			const char *state = node_key_at(tasks, k);
 			if (state != NULL)
-				node_set_int(doc, sums, state, node_integer(node_get(sums, state), 0) + node_integer(node_value_at(tasks, k), 0));
+				node_set_int(doc, sums, state,
+					     node_integer(node_get(sums, state), 0) + node_integer(node_value_at(tasks, k), 0));
 		}
 	}
 	return sums;
@@ -304,7 +305,8 @@ bool flink_job_exceptions(const struct http *http, const char *job, struct flink
 		return false;
 	const struct node *root = doc_root(doc), *entries = node_find(root, "exceptionHistory/entries"), *newest = NULL;
 	for (size_t i = 0; i < node_count(entries); i++)
-		if (newest == NULL || node_integer(node_get(node_at(entries, i), "timestamp"), 0) > node_integer(node_get(newest, "timestamp"), 0))
+		if (newest == NULL ||
+		    node_integer(node_get(node_at(entries, i), "timestamp"), 0) > node_integer(node_get(newest, "timestamp"), 0))
 			newest = node_at(entries, i);
 	*out = (struct flink_exceptions){ .count = node_count(entries) };
 	if (newest != NULL) {

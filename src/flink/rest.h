@@ -12,13 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
 #include "base/doc.h"
+#include "base/error.h"
 #include "flink/versions.h"
 #include "http/http.h"
 
 enum {
-	FLINK_ID_MAX = 64,      /* job and trigger ids; 32 hex digits as a rule */
+	FLINK_ID_MAX = 64, /* job and trigger ids; 32 hex digits as a rule */
 	FLINK_NAME_TEXT_MAX = 256,
 	FLINK_STATE_MAX = 24,
 	FLINK_PATH_MAX = 2048,
@@ -34,7 +34,7 @@ struct flink_overview {
 struct flink_job {
 	char id[FLINK_ID_MAX];
 	char name[FLINK_NAME_TEXT_MAX];
-	char state[FLINK_STATE_MAX];           /* as Flink says: RUNNING, FAILED, ... */
+	char state[FLINK_STATE_MAX];	       /* as Flink says: RUNNING, FAILED, ... */
 	char effective_state[FLINK_STATE_MAX]; /* RUNNING only if all tasks run or have finished, otherwise CREATED */
 	int64_t start_ms, end_ms, modified_ms;
 	int64_t tasks_total, tasks_running, tasks_finished, tasks_failed, tasks_canceled;
@@ -48,7 +48,7 @@ void flink_jobs_free(struct flink_jobs *jobs);
 #define AUTOJOBS __attribute__((cleanup(flink_jobs_free))) struct flink_jobs
 
 struct flink_exceptions {
-	char root[FLINK_CAUSE_MAX]; /* first lines of the newest failure's stack trace, "" if none */
+	char root[FLINK_CAUSE_MAX];	/* first lines of the newest failure's stack trace, "" if none */
 	char name[FLINK_NAME_TEXT_MAX]; /* its class, "" if the version does not say */
 	int64_t at_ms;
 	size_t count; /* entries of the history */
@@ -58,7 +58,7 @@ struct flink_checkpoint {
 	bool present;
 	int64_t id;
 	char path[FLINK_PATH_MAX]; /* "" if it is not addressable from outside */
-	int64_t at_ms;             /* triggered, or for `restored` when it was restored */
+	int64_t at_ms;		   /* triggered, or for `restored` when it was restored */
 	int64_t state_size;
 	bool is_savepoint;
 };
@@ -75,8 +75,8 @@ struct flink_operation {
 	enum flink_operation_state state;
 	/* Of a completed savepoint; also of a failed stop whose savepoint was made all the same (the job then failed while stopping). */
 	char location[FLINK_PATH_MAX];
-	int64_t checkpoint_id;         /* of a completed checkpoint */
-	char cause[FLINK_CAUSE_MAX];   /* of a failure: its first lines */
+	int64_t checkpoint_id;	     /* of a completed checkpoint */
+	char cause[FLINK_CAUSE_MAX]; /* of a failure: its first lines */
 };
 
 struct flink_cluster_config {
@@ -112,7 +112,7 @@ bool flink_job_vertices(const struct http *http, const char *job, struct flink_v
 
 struct flink_job_config {
 	char name[FLINK_NAME_TEXT_MAX];
-	int64_t parallelism;                       /* -1: not told */
+	int64_t parallelism;			    /* -1: not told */
 	char restart_strategy[FLINK_NAME_TEXT_MAX]; /* in Flink's words */
 };
 bool flink_job_config(const struct http *http, const char *job, struct flink_job_config *out, struct error *err);
@@ -149,15 +149,15 @@ bool flink_jar_upload(const struct http *http, const char *file, const char *nam
 
 struct flink_jar_run {
 	const struct flink_version *version; /* never NULL */
-	const char *job_id;                  /* 32 hex digits of our own; NULL: the server makes one */
-	const char *entry_class;             /* NULL: as the jar's manifest says */
-	const struct node *args;             /* list of strings, or NULL */
-	int64_t parallelism;                 /* 0: the cluster's default */
-	const char *savepoint_path;          /* NULL: starts empty */
+	const char *job_id;		     /* 32 hex digits of our own; NULL: the server makes one */
+	const char *entry_class;	     /* NULL: as the jar's manifest says */
+	const struct node *args;	     /* list of strings, or NULL */
+	int64_t parallelism;		     /* 0: the cluster's default */
+	const char *savepoint_path;	     /* NULL: starts empty */
 	bool allow_non_restored_state;
-	const char *claim_mode;              /* "NO_CLAIM", "CLAIM", "LEGACY"; only sent with a path, where the version takes it */
-	const struct node *configuration;    /* flat map of strings, or NULL; only sent where the version takes it */
-	int64_t timeout_ms;                  /* the job's main() runs inside this call; 0: 10 s */
+	const char *claim_mode;		  /* "NO_CLAIM", "CLAIM", "LEGACY"; only sent with a path, where the version takes it */
+	const struct node *configuration; /* flat map of strings, or NULL; only sent where the version takes it */
+	int64_t timeout_ms;		  /* the job's main() runs inside this call; 0: 10 s */
 };
 /*
  * ERROR_UNKNOWN_OUTCOME: the job of that id may exist. ERROR_CONFLICT: it does, or did. ERROR_NOT_FOUND: no such jar (a JobManager keeps
@@ -170,9 +170,9 @@ bool flink_jar_delete(const struct http *http, const char *jar, struct error *er
 
 /* ---- operations: start, then poll. trigger_id NULL: the server makes one; `out` gets the one in force ---- */
 struct flink_savepoint_request {
-	const char *directory;  /* NULL: the job's default */
-	const char *format;     /* "CANONICAL" or "NATIVE"; NULL: the version's default */
-	const char *trigger_id; /* 32 hex digits of our own, or NULL */
+	const char *directory;		     /* NULL: the job's default */
+	const char *format;		     /* "CANONICAL" or "NATIVE"; NULL: the version's default */
+	const char *trigger_id;		     /* 32 hex digits of our own, or NULL */
 	const struct flink_version *version; /* what it does not take (format, trigger id) is left out; NULL: it takes everything */
 };
 bool flink_savepoint_trigger(const struct http *http, const char *job, const struct flink_savepoint_request *request,

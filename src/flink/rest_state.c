@@ -156,8 +156,8 @@ static bool poll_operation(const struct http *http, const char *path, struct fli
 	if (str_eq(state, "COMPLETED")) {
 		found.state = node_is(cause, NODE_MAP) ? FLINK_FAILED : FLINK_COMPLETED;
 		found.checkpoint_id = node_integer(node_get(operation, "checkpointId"), 0);
-		if (!rest_copy_whole(found.location, sizeof(found.location), node_text(node_get(operation, "location")), "a savepoint's location",
-				     err))
+		if (!rest_copy_whole(found.location, sizeof(found.location), node_text(node_get(operation, "location")),
+				     "a savepoint's location", err))
 			return false;
 	} else if (!str_eq(state, "IN_PROGRESS")) {
 		return error_set(err, ERROR_INVALID, "Flink: GET %s: status.id: expected IN_PROGRESS or COMPLETED, found %.40s", path,
@@ -189,13 +189,13 @@ bool flink_savepoint_poll(const struct http *http, const char *job, const char *
 	if (!poll_of_job(http, job, "/savepoints/", trigger_id, &found, err))
 		return false;
 	if (found.state == FLINK_COMPLETED && found.location[0] == '\0')
-		return error_set(err, ERROR_INVALID, "Flink: savepoint %.40s of job %.40s: completed, but the answer has no location", trigger_id, job);
+		return error_set(err, ERROR_INVALID, "Flink: savepoint %.40s of job %.40s: completed, but the answer has no location",
+				 trigger_id, job);
 	*out = found;
 	return true;
 }
 
-bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out,
-			   struct error *err)
+bool flink_checkpoint_poll(const struct http *http, const char *job, const char *trigger_id, struct flink_operation *out, struct error *err)
 {
 	return poll_of_job(http, job, "/checkpoints/", trigger_id, out, err);
 }

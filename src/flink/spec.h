@@ -24,8 +24,8 @@ struct flink_spec_context {
 struct flink_problem {
 	const char *field;   /* "spec.jobManager.resource.cpu" */
 	const char *message; /* what was expected, and what was found */
-	unsigned line;       /* of the field, or of the closest one around it that is there; 0: not known */
-	bool warning;        /* it can be run all the same */
+	unsigned line;	     /* of the field, or of the closest one around it that is there; 0: not known */
+	bool warning;	     /* it can be run all the same */
 };
 
 /* What it is given lives until it returns. */

@@ -64,13 +64,38 @@ static bool in_units(const char *text, const struct unit *units, size_t count, i
 bool flink_duration_ms(const char *text, int64_t *ms)
 {
 	static const struct unit units[] = {
-		{ "", 1 }, { "ms", 1 }, { "milli", 1 }, { "millis", 1 }, { "millisecond", 1 }, { "milliseconds", 1 },
-		{ "s", 1000 }, { "sec", 1000 }, { "secs", 1000 }, { "second", 1000 }, { "seconds", 1000 },
-		{ "m", 60000 }, { "min", 60000 }, { "mins", 60000 }, { "minute", 60000 }, { "minutes", 60000 },
-		{ "h", 3600000 }, { "hour", 3600000 }, { "hours", 3600000 },
-		{ "d", 86400000 }, { "day", 86400000 }, { "days", 86400000 },
-		{ "\xc2\xb5s", 1e-3 }, { "micro", 1e-3 }, { "micros", 1e-3 }, { "microsecond", 1e-3 }, { "microseconds", 1e-3 },
-		{ "ns", 1e-6 }, { "nano", 1e-6 }, { "nanos", 1e-6 }, { "nanosecond", 1e-6 }, { "nanoseconds", 1e-6 },
+		{ "", 1 },
+		{ "ms", 1 },
+		{ "milli", 1 },
+		{ "millis", 1 },
+		{ "millisecond", 1 },
+		{ "milliseconds", 1 },
+		{ "s", 1000 },
+		{ "sec", 1000 },
+		{ "secs", 1000 },
+		{ "second", 1000 },
+		{ "seconds", 1000 },
+		{ "m", 60000 },
+		{ "min", 60000 },
+		{ "mins", 60000 },
+		{ "minute", 60000 },
+		{ "minutes", 60000 },
+		{ "h", 3600000 },
+		{ "hour", 3600000 },
+		{ "hours", 3600000 },
+		{ "d", 86400000 },
+		{ "day", 86400000 },
+		{ "days", 86400000 },
+		{ "\xc2\xb5s", 1e-3 },
+		{ "micro", 1e-3 },
+		{ "micros", 1e-3 },
+		{ "microsecond", 1e-3 },
+		{ "microseconds", 1e-3 },
+		{ "ns", 1e-6 },
+		{ "nano", 1e-6 },
+		{ "nanos", 1e-6 },
+		{ "nanosecond", 1e-6 },
+		{ "nanoseconds", 1e-6 },
 	};
 	return in_units(text, units, sizeof(units) / sizeof(units[0]), ms);
 }
@@ -78,11 +103,21 @@ bool flink_duration_ms(const char *text, int64_t *ms)
 bool flink_memory_size(const char *text, int64_t *bytes)
 {
 	static const struct unit units[] = {
-		{ "", 1 }, { "b", 1 }, { "bytes", 1 },
-		{ "k", 1024.0 }, { "kb", 1024.0 }, { "kibibytes", 1024.0 },
-		{ "m", 1048576.0 }, { "mb", 1048576.0 }, { "mebibytes", 1048576.0 },
-		{ "g", 1073741824.0 }, { "gb", 1073741824.0 }, { "gibibytes", 1073741824.0 },
-		{ "t", 1099511627776.0 }, { "tb", 1099511627776.0 }, { "tebibytes", 1099511627776.0 },
+		{ "", 1 },
+		{ "b", 1 },
+		{ "bytes", 1 },
+		{ "k", 1024.0 },
+		{ "kb", 1024.0 },
+		{ "kibibytes", 1024.0 },
+		{ "m", 1048576.0 },
+		{ "mb", 1048576.0 },
+		{ "mebibytes", 1048576.0 },
+		{ "g", 1073741824.0 },
+		{ "gb", 1073741824.0 },
+		{ "gibibytes", 1073741824.0 },
+		{ "t", 1099511627776.0 },
+		{ "tb", 1099511627776.0 },
+		{ "tebibytes", 1099511627776.0 },
 	};
 	return in_units(text, units, sizeof(units) / sizeof(units[0]), bytes);
 }
@@ -104,9 +139,9 @@ static bool decimal(const char *text, const char **end)
 bool flink_quantity(const char *text, double *value)
 {
 	static const struct unit units[] = {
-		{ "", 1 }, { "n", 1e-9 }, { "u", 1e-6 }, { "m", 1e-3 }, { "k", 1e3 }, { "M", 1e6 }, { "G", 1e9 }, { "T", 1e12 },
-		{ "P", 1e15 }, { "E", 1e18 }, { "Ki", 0x1p10 }, { "Mi", 0x1p20 }, { "Gi", 0x1p30 }, { "Ti", 0x1p40 }, { "Pi", 0x1p50 },
-		{ "Ei", 0x1p60 },
+		{ "", 1 },	  { "n", 1e-9 },    { "u", 1e-6 },    { "m", 1e-3 },	{ "k", 1e3 },	  { "M", 1e6 },
+		{ "G", 1e9 },	  { "T", 1e12 },    { "P", 1e15 },    { "E", 1e18 },	{ "Ki", 0x1p10 }, { "Mi", 0x1p20 },
+		{ "Gi", 0x1p30 }, { "Ti", 0x1p40 }, { "Pi", 0x1p50 }, { "Ei", 0x1p60 },
 	};
 	const char *end;
 	if (text == NULL || !decimal(text, &end))

@@ -8,17 +8,17 @@
 #define IMAGE_OLD .image_key = "kubernetes.container.image", .legacy_cpu_keys = true
 #define IMAGE_NEW .image_key = "kubernetes.container.image.ref"
 /* Flink 1.20 and 2.x read these two as older names of execution.state-recovery.*; the Java operator writes them for all versions. */
-#define RESTORE .savepoint_path_key = "execution.savepoint.path", .unclaimed_key = "execution.savepoint.ignore-unclaimed-state"
+#define RESTORE	  .savepoint_path_key = "execution.savepoint.path", .unclaimed_key = "execution.savepoint.ignore-unclaimed-state"
 #define CLAIM_OLD .restore_mode_key = "execution.savepoint-restore-mode", .claim_field = "restoreMode"
 #define CLAIM_NEW .restore_mode_key = "execution.state-recovery.claim-mode", .claim_field = "claimMode"
-#define OPTS_OLD .java_opts_key = "env.java.opts.all"
-#define OPTS_NEW .java_opts_key = "env.java.default-opts.all"
-#define HOST .host_argument = true
-#define SINCE_15 .trigger_id = true, .savepoint_format = true
-#define SINCE_16 SINCE_15, .ha_short_name = true
-#define SINCE_17 SINCE_16, IMAGE_NEW, .jar_configuration = true, .checkpoint_trigger = true
-#define SINCE_18 SINCE_17, .resource_requirements = true
-#define SINCE_20 SINCE_18, CONF_YAML, RESTORE, CLAIM_NEW, OPTS_NEW
+#define OPTS_OLD  .java_opts_key = "env.java.opts.all"
+#define OPTS_NEW  .java_opts_key = "env.java.default-opts.all"
+#define HOST	  .host_argument = true
+#define SINCE_15  .trigger_id = true, .savepoint_format = true
+#define SINCE_16  SINCE_15, .ha_short_name = true
+#define SINCE_17  SINCE_16, IMAGE_NEW, .jar_configuration = true, .checkpoint_trigger = true
+#define SINCE_18  SINCE_17, .resource_requirements = true
+#define SINCE_20  SINCE_18, CONF_YAML, RESTORE, CLAIM_NEW, OPTS_NEW
 
 static const struct flink_version versions[] = {
 	{ "v1_13", 1, 13, CONF_TEXT, IMAGE_OLD, RESTORE, HOST },

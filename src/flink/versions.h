@@ -11,22 +11,22 @@
 struct flink_version {
 	const char *name; /* as in spec.flinkVersion: "v1_20" */
 	int major, minor;
-	bool config_yaml;               /* nested YAML (2.0 and later) instead of "key: value" lines */
-	const char *config_file;        /* name of the configuration file in the cluster */
-	const char *image_key;          /* option that holds the container image */
-	const char *java_opts_key;      /* option that holds the default module options; NULL: none needed */
+	bool config_yaml;		/* nested YAML (2.0 and later) instead of "key: value" lines */
+	const char *config_file;	/* name of the configuration file in the cluster */
+	const char *image_key;		/* option that holds the container image */
+	const char *java_opts_key;	/* option that holds the default module options; NULL: none needed */
 	const char *savepoint_path_key; /* option written for the state to start from; every version from here on reads it */
-	const char *unclaimed_key;      /* option for allowNonRestoredState */
+	const char *unclaimed_key;	/* option for allowNonRestoredState */
 	/* How the state is taken over (CLAIM, NO_CLAIM, ...): the option, and the field of a jar run request; NULL: there is no choice. */
 	const char *restore_mode_key, *claim_field;
-	bool host_argument;             /* a standalone JobManager is told its address by an argument of its own; since 2.0 by -D */
-	bool ha_short_name;             /* knows "kubernetes" besides the class of the HA services' factory */
-	bool legacy_cpu_keys;           /* also kubernetes.jobmanager.cpu and kubernetes.taskmanager.cpu */
-	bool trigger_id;                /* savepoint and stop requests take a trigger id of the caller's */
-	bool savepoint_format;          /* they take a format, too; older versions only make canonical savepoints */
-	bool jar_configuration;         /* a jar run request takes the job's configuration */
-	bool checkpoint_trigger;        /* POST /jobs/ID/checkpoints */
-	bool resource_requirements;     /* GET and PUT /jobs/ID/resource-requirements */
+	bool host_argument;	    /* a standalone JobManager is told its address by an argument of its own; since 2.0 by -D */
+	bool ha_short_name;	    /* knows "kubernetes" besides the class of the HA services' factory */
+	bool legacy_cpu_keys;	    /* also kubernetes.jobmanager.cpu and kubernetes.taskmanager.cpu */
+	bool trigger_id;	    /* savepoint and stop requests take a trigger id of the caller's */
+	bool savepoint_format;	    /* they take a format, too; older versions only make canonical savepoints */
+	bool jar_configuration;	    /* a jar run request takes the job's configuration */
+	bool checkpoint_trigger;    /* POST /jobs/ID/checkpoints */
+	bool resource_requirements; /* GET and PUT /jobs/ID/resource-requirements */
 };
 
 /* A newer version than all of the table is taken for the newest one. NULL: an older one, no version at all, or NULL. */

@@ -218,8 +218,7 @@ bool kube_create(struct kube *kube, const struct kube_resource *resource, const 
 	return create(kube, resource, ns, object, false, out, err);
 }
 
-bool kube_try_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object,
-		     struct error *err)
+bool kube_try_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct error *err)
 {
 	return create(kube, resource, ns, object, true, NULL, err);
 }

@@ -70,8 +70,7 @@ bool kube_raw_get(struct kube *kube, const char *path, struct buf *body, struct 
 bool kube_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct doc **out,
 		 struct error *err);
 /* A dry run: would it be created? CONFLICT: all that is wrong is that there is one of that name. */
-bool kube_try_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object,
-		     struct error *err);
+bool kube_try_create(struct kube *kube, const struct kube_resource *resource, const char *ns, const struct node *object, struct error *err);
 /* Compare and swap where the object carries metadata.resourceVersion. */
 bool kube_replace(struct kube *kube, const struct kube_resource *resource, const char *ns, const char *name, const struct node *object,
 		  struct doc **out, struct error *err);

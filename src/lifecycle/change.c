@@ -11,7 +11,10 @@ struct rule {
 	enum change_class native, standalone;
 };
 
-#define SAME(prefix, class) { prefix, CHANGE_CLASS_##class, CHANGE_CLASS_##class }
+#define SAME(prefix, class)                                        \
+	{                                                          \
+		prefix, CHANGE_CLASS_##class, CHANGE_CLASS_##class \
+	}
 
 /* The peer's table (spec diff), with two additions: the Ingress is changed in place, and what may cost the state is called dangerous. */
 static const struct rule rules[] = {

@@ -12,10 +12,10 @@
 
 /* From harmless to grave; a whole change is as grave as its gravest field. */
 enum change_class {
-	CHANGE_CLASS_IGNORE,    /* the running job is not touched */
-	CHANGE_CLASS_IN_PLACE,  /* objects beside the job are changed, the job runs on */
-	CHANGE_CLASS_RESCALE,   /* Flink can do it without a new cluster where its scheduler is adaptive */
-	CHANGE_CLASS_RESTART,   /* stop with state, start anew */
+	CHANGE_CLASS_IGNORE,	/* the running job is not touched */
+	CHANGE_CLASS_IN_PLACE,	/* objects beside the job are changed, the job runs on */
+	CHANGE_CLASS_RESCALE,	/* Flink can do it without a new cluster where its scheduler is adaptive */
+	CHANGE_CLASS_RESTART,	/* stop with state, start anew */
 	CHANGE_CLASS_DANGEROUS, /* a restart that may not be able to read the old state */
 };
 const char *change_class_name(enum change_class class);

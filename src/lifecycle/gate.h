@@ -39,12 +39,12 @@ enum server_says {
 
 struct gate_input {
 	const struct ledger *ledger;
-	const char *digest;      /* of the content */
+	const char *digest;	 /* of the content */
 	const char *live_digest; /* of what the cluster's resource holds, or NULL if there is none */
-	const char *retry;       /* weir.dev/retry of the content, or NULL */
-	const char *preflight;   /* weir.dev/preflight: require, prefer (default), off */
-	int64_t now_ms;          /* by the clock that wrote the ledger */
-	bool looked;             /* what follows is known */
+	const char *retry;	 /* weir.dev/retry of the content, or NULL */
+	const char *preflight;	 /* weir.dev/preflight: require, prefer (default), off */
+	int64_t now_ms;		 /* by the clock that wrote the ledger */
+	bool looked;		 /* what follows is known */
 	enum preflight_seen pods[PREFLIGHT_PODS];
 	const char *reasons[PREFLIGHT_PODS]; /* or NULL */
 	enum server_says server;
@@ -56,9 +56,9 @@ struct gate_output {
 	enum gate gate;
 	char message[400];
 	unsigned create;  /* GATE_PREFLIGHT: bits 1 << enum preflight_pod */
-	bool leftovers;   /* pods of another content may be there: to be removed, before anything else */
-	bool record;      /* write what follows to the ledger's preflight fields; first remove the pods, unless it is "running" */
-	char key[65];     /* what the result belongs to: the content's digest, or that together with a weir.dev/retry not yet used up */
+	bool leftovers;	  /* pods of another content may be there: to be removed, before anything else */
+	bool record;	  /* write what follows to the ledger's preflight fields; first remove the pods, unless it is "running" */
+	char key[65];	  /* what the result belongs to: the content's digest, or that together with a weir.dev/retry not yet used up */
 	char result[16];  /* running, passed, failed, unknown, refused (by the API server, which is asked again each time) */
 	char reason[256]; /* for a person; while running: why the result cannot be "passed" any more, or "" */
 };

@@ -18,7 +18,7 @@ struct turn {
 	bool deleting;
 	enum upgrade_mode mode;
 	bool mode_given; /* upgradeMode is written in the resource */
-	bool theirs;     /* nothing of it was looked at as Weir's own yet: the status stays another controller's */
+	bool theirs;	 /* nothing of it was looked at as Weir's own yet: the status stays another controller's */
 	enum target_kind target;
 	const char *target_digest; /* NULL for TARGET_NOTHING */
 };
@@ -30,8 +30,8 @@ void stop_savepoint(struct turn *t, const char *reason);
 void stop_cancel(struct turn *t, const char *reason); /* the newest retained checkpoint is what it goes on from */
 void stop_give_up(struct turn *t, const char *told);  /* a deletion goes on without a savepoint */
 void stop_restore(struct turn *t, const char *path);  /* the next launch starts from there */
-void stop_continue(struct turn *t);   /* op OP_STOP */
-void remove_continue(struct turn *t); /* op OP_REMOVE */
+void stop_continue(struct turn *t);		      /* op OP_STOP */
+void remove_continue(struct turn *t);		      /* op OP_REMOVE */
 /* Was the state looked for and surely not found? Then the turn waits for a choice. */
 bool state_absent(struct turn *t, const struct ledger_restore *state);
 void remove_begin(struct turn *t, const char *reason, bool keep_ha);
@@ -69,7 +69,7 @@ bool proven_no_checkpoint(const struct turn *t);
 const char *told_checkpoint(struct turn *t);
 /* The live launch's JobManager is gone without our doing. */
 void recover_lost_jobmanager(struct turn *t);
-bool cluster_unseen(const struct turn *t); /* some part of it is unknown */
+bool cluster_unseen(const struct turn *t);						     /* some part of it is unknown */
 int64_t launch_restarts(const struct ledger_launch *launch, const struct observation *seen); /* of its job, since it is this version */
 /* The clock of silence: it stands while an API does not answer or a pod has no node, which is no evidence against a version. */
 void note_silence(const struct turn *t, struct ledger_launch *live);
@@ -78,7 +78,7 @@ void rollback_begin(struct turn *t, const char *why);
 void rollback_by_hand(struct turn *t); /* weir.dev/rollback: makes an earlier stable launch the target */
 /* session.c: session clusters and session jobs. */
 void drain_begin(struct turn *t, const char *reason); /* a session cluster goes down once its jobs are stopped with their state */
-void drain_continue(struct turn *t);                  /* op OP_DRAIN */
+void drain_continue(struct turn *t);		      /* op OP_DRAIN */
 /* Op OP_REMOVE of a session job: the cluster stays, the job has to end. True once it has. */
 bool session_job_gone(struct turn *t);
 /* Is a session job that its cluster does not list really lost, and not merely being recovered? */

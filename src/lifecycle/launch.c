@@ -14,7 +14,8 @@ enum { FRESH_MS = 600000 };
 static void doubt_said(struct ledger *l)
 {
 	(void)snprintf(l->stuck, sizeof l->stuck,
-		       "StateChoiceRequired: its last savepoint may be in %.80s: look there, and set weir.dev/restore-from: path:<uri>", l->doubt);
+		       "StateChoiceRequired: its last savepoint may be in %.80s: look there, and set weir.dev/restore-from: path:<uri>",
+		       l->doubt);
 }
 
 /* weir.dev/restore-from: latest | path:<uri> | commit:<sha>. A value counts once. */
@@ -149,8 +150,9 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 	}
 	if (l->next.kind == RESTORE_HA && t->in->seen->ha_checkpoint && another_flink(t)) {
 		if (l->next.path[0] == '\0') {
-			LEDGER_SET(l->stuck, "StateChoiceRequired: the state is in HA metadata of another flinkVersion and no checkpoint path is "
-					     "known; go back to that version, or set weir.dev/restore-from: path:<uri>");
+			LEDGER_SET(l->stuck,
+				   "StateChoiceRequired: the state is in HA metadata of another flinkVersion and no checkpoint path is "
+				   "known; go back to that version, or set weir.dev/restore-from: path:<uri>");
 			return false;
 		}
 		decision_reason(t->out, "the HA metadata are another Flink version's: restoring from the recorded checkpoint");
@@ -301,7 +303,8 @@ void launch_continue(struct turn *t)
 	}
 	bool wanted = !t->deleting && t->target != TARGET_NOTHING && strcmp(launch->digest, t->target_digest) == 0;
 	bool made = s->jm == SEEN_PRESENT && s->jm_launch == launch->number && !s->jm_deleting;
-	bool given_up = !wanted && t->in->now_ms - l->op.started_at > MAKING_MS; /* of what cannot be made whole nothing is wanted any more */
+	bool given_up =
+		!wanted && t->in->now_ms - l->op.started_at > MAKING_MS; /* of what cannot be made whole nothing is wanted any more */
 	if (made && (s->jm_complete || given_up)) {
 		launch->refused[0] = '\0'; /* it runs after all */
 		launch->submitted_at = t->in->now_ms;

@@ -41,58 +41,62 @@ struct field {
 
 static const struct field restore_fields[] = { INT(ledger_restore, kind), TEXT(ledger_restore, path), END };
 static const struct field launch_fields[] = {
-	INT(ledger_launch, number),	  TEXT(ledger_launch, job_id),	   TEXT(ledger_launch, digest),
-	TEXT(ledger_launch, commit),	  INT(ledger_launch, generation),  SUB(ledger_launch, restore, restore_fields),
-	INT(ledger_launch, submitted_at), INT(ledger_launch, running_at),  INT(ledger_launch, stable_at),
-	INT(ledger_launch, ended_at),	  INT(ledger_launch, checkpoints), INT(ledger_launch, silent_since),
-	INT(ledger_launch, failed_before),
-	INT(ledger_launch, restarts_before),
-	TEXT(ledger_launch, outcome),	  TEXT(ledger_launch, refused),	   HEAP(ledger_launch, spec),
-	END,
+	INT(ledger_launch, number),	   TEXT(ledger_launch, job_id),		TEXT(ledger_launch, digest),
+	TEXT(ledger_launch, commit),	   INT(ledger_launch, generation),	SUB(ledger_launch, restore, restore_fields),
+	INT(ledger_launch, submitted_at),  INT(ledger_launch, running_at),	INT(ledger_launch, stable_at),
+	INT(ledger_launch, ended_at),	   INT(ledger_launch, checkpoints),	INT(ledger_launch, silent_since),
+	INT(ledger_launch, failed_before), INT(ledger_launch, restarts_before), TEXT(ledger_launch, outcome),
+	TEXT(ledger_launch, refused),	   HEAP(ledger_launch, spec),		END,
 };
 static const struct field op_fields[] = {
-	INT(ledger_op, kind),
-	INT(ledger_op, launch),
-	TEXT(ledger_op, reason),
-	INT(ledger_op, attempt),
-	TEXT(ledger_op, trigger),
-	TEXT(ledger_op, dir),
-	INT(ledger_op, cancel),
-	INT(ledger_op, keep_ha),
-	INT(ledger_op, started_at),
-	INT(ledger_op, settled_at),
-	TEXT(ledger_op, digest),
-	INT(ledger_op, sent_at),
-	TEXT(ledger_op, leader),
-	END,
+	INT(ledger_op, kind),	    INT(ledger_op, launch),
+	TEXT(ledger_op, reason),    INT(ledger_op, attempt),
+	TEXT(ledger_op, trigger),   TEXT(ledger_op, dir),
+	INT(ledger_op, cancel),	    INT(ledger_op, keep_ha),
+	INT(ledger_op, started_at), INT(ledger_op, settled_at),
+	TEXT(ledger_op, digest),    INT(ledger_op, sent_at),
+	TEXT(ledger_op, leader),    END,
 };
 static const struct field health_fields[] = {
-	INT(ledger_health, restarts_at), INT(ledger_health, restarts), INT(ledger_health, checkpoint_at), INT(ledger_health, checkpoints), END,
+	INT(ledger_health, restarts_at),
+	INT(ledger_health, restarts),
+	INT(ledger_health, checkpoint_at),
+	INT(ledger_health, checkpoints),
+	END,
 };
 static const struct field quarantine_fields[] = {
 	TEXT(ledger_quarantine, digest), TEXT(ledger_quarantine, commit), TEXT(ledger_quarantine, reason), INT(ledger_quarantine, at), END,
 };
 static const struct field snapshot_fields[] = {
-	INT(ledger_snapshot, kind),	INT(ledger_snapshot, launch),  TEXT(ledger_snapshot, type),	TEXT(ledger_snapshot, nonce),
-	TEXT(ledger_snapshot, choice),	TEXT(ledger_snapshot, trigger), TEXT(ledger_snapshot, dir),	TEXT(ledger_snapshot, format),
-	INT(ledger_snapshot, attempt),	INT(ledger_snapshot, asked_at), INT(ledger_snapshot, started_at), INT(ledger_snapshot, retry_at),
-	TEXT(ledger_snapshot, refused), TEXT(ledger_snapshot, leader),	END,
+	INT(ledger_snapshot, kind),	INT(ledger_snapshot, launch),	  TEXT(ledger_snapshot, type),
+	TEXT(ledger_snapshot, nonce),	TEXT(ledger_snapshot, choice),	  TEXT(ledger_snapshot, trigger),
+	TEXT(ledger_snapshot, dir),	TEXT(ledger_snapshot, format),	  INT(ledger_snapshot, attempt),
+	INT(ledger_snapshot, asked_at), INT(ledger_snapshot, started_at), INT(ledger_snapshot, retry_at),
+	TEXT(ledger_snapshot, refused), TEXT(ledger_snapshot, leader),	  END,
 };
 static const struct field record_fields[] = {
-	INT(ledger_record, kind),   INT(ledger_record, at),	INT(ledger_record, launch), TEXT(ledger_record, path), TEXT(ledger_record, type),
-	TEXT(ledger_record, format), TEXT(ledger_record, nonce), INT(ledger_record, listed), INT(ledger_record, kept),  END,
+	INT(ledger_record, kind),   INT(ledger_record, at),
+	INT(ledger_record, launch), TEXT(ledger_record, path),
+	TEXT(ledger_record, type),  TEXT(ledger_record, format),
+	TEXT(ledger_record, nonce), INT(ledger_record, listed),
+	INT(ledger_record, kept),   END,
 };
 static const struct field disposal_fields[] = {
-	INT(ledger_disposal, of),	  TEXT(ledger_disposal, trigger), INT(ledger_disposal, attempt), INT(ledger_disposal, started_at),
-	INT(ledger_disposal, retry_at), INT(ledger_disposal, done),	  END,
+	INT(ledger_disposal, of),
+	TEXT(ledger_disposal, trigger),
+	INT(ledger_disposal, attempt),
+	INT(ledger_disposal, started_at),
+	INT(ledger_disposal, retry_at),
+	INT(ledger_disposal, done),
+	END,
 };
 static const struct field litter_fields[] = {
-	INT(ledger_litter, kind),     INT(ledger_litter, launch), INT(ledger_litter, attempts), INT(ledger_litter, tried_at),
-	TEXT(ledger_litter, root), TEXT(ledger_litter, name),  TEXT(ledger_litter, why),	END,
+	INT(ledger_litter, kind),  INT(ledger_litter, launch), INT(ledger_litter, attempts), INT(ledger_litter, tried_at),
+	TEXT(ledger_litter, root), TEXT(ledger_litter, name),  TEXT(ledger_litter, why),     END,
 };
 static const struct field probe_fields[] = {
-	INT(ledger_probe, question),	INT(ledger_probe, answer), INT(ledger_probe, asked_at), INT(ledger_probe, answered_at),
-	TEXT(ledger_probe, path), TEXT(ledger_probe, pod),  TEXT(ledger_probe, why),	END,
+	INT(ledger_probe, question), INT(ledger_probe, answer), INT(ledger_probe, asked_at), INT(ledger_probe, answered_at),
+	TEXT(ledger_probe, path),    TEXT(ledger_probe, pod),	TEXT(ledger_probe, why),     END,
 };
 static const struct field ledger_fields[] = {
 	TEXT(ledger, uid),
@@ -245,7 +249,8 @@ bool ledger_equal(const struct ledger *a, const struct ledger *b)
 {
 	return fields_equal(a, b, ledger_fields) &&
 	       lists_equal(a->launches, b->launches, a->launch_count, b->launch_count, sizeof a->launches[0], launch_fields) &&
-	       lists_equal(a->quarantine, b->quarantine, a->quarantine_count, b->quarantine_count, sizeof a->quarantine[0], quarantine_fields) &&
+	       lists_equal(a->quarantine, b->quarantine, a->quarantine_count, b->quarantine_count, sizeof a->quarantine[0],
+			   quarantine_fields) &&
 	       lists_equal(a->records, b->records, a->record_count, b->record_count, sizeof a->records[0], record_fields) &&
 	       lists_equal(a->litter, b->litter, a->litter_count, b->litter_count, sizeof a->litter[0], litter_fields);
 }

@@ -16,13 +16,13 @@
 #include "base/error.h"
 
 enum {
-	LEDGER_LAUNCHES = 12,   /* kept; the stable one that a rollback needs is never dropped */
+	LEDGER_LAUNCHES = 12, /* kept; the stable one that a rollback needs is never dropped */
 	LEDGER_QUARANTINE = 16,
 	LEDGER_PATH = 512,
 	LEDGER_RECORDS = 32, /* snapshots that are remembered */
 	LEDGER_LITTER = 16,
 	LEDGER_CLEANINGS = 5, /* attempts at one of these */
-	LEDGER_ROOT = 256, /* a storageDir; a longer one is left uncleaned */
+	LEDGER_ROOT = 256,    /* a storageDir; a longer one is left uncleaned */
 	LEDGER_TEXT_MAX = 256 * 1024,
 	LEDGER_TOKEN = 64,
 };
@@ -30,14 +30,15 @@ enum {
 /* How a launch gets its state. */
 enum restore_kind {
 	RESTORE_UNDECIDED, /* a person has to choose (StateChoiceRequired) or nothing is planned */
-	RESTORE_EMPTY,     /* start without state */
-	RESTORE_PATH,      /* from a savepoint or retained checkpoint */
-	RESTORE_HA,        /* from the HA metadata, under the same job id */
+	RESTORE_EMPTY,	   /* start without state */
+	RESTORE_PATH,	   /* from a savepoint or retained checkpoint */
+	RESTORE_HA,	   /* from the HA metadata, under the same job id */
 };
 
 struct ledger_restore {
 	int64_t kind; /* enum restore_kind */
-	char path[LEDGER_PATH]; /* RESTORE_PATH: from where. RESTORE_HA: the checkpoint recorded before the stop, should the metadata vanish */
+	char path
+		[LEDGER_PATH]; /* RESTORE_PATH: from where. RESTORE_HA: the checkpoint recorded before the stop, should the metadata vanish */
 };
 
 struct ledger_launch {
@@ -48,13 +49,13 @@ struct ledger_launch {
 	int64_t generation;
 	struct ledger_restore restore;
 	int64_t submitted_at, running_at, stable_at, ended_at; /* ms; 0: not yet */
-	int64_t checkpoints; /* completed by this launch, as far as stability asks */
-	int64_t silent_since; /* not running although everything answers and every pod has its node: since when; 0: it is not so */
-	int64_t failed_before; /* checkpoints that failed before the job ran: they say nothing of the version */
+	int64_t checkpoints;				       /* completed by this launch, as far as stability asks */
+	int64_t silent_since;	 /* not running although everything answers and every pod has its node: since when; 0: it is not so */
+	int64_t failed_before;	 /* checkpoints that failed before the job ran: they say nothing of the version */
 	int64_t restarts_before; /* the same of its restarts: those before it was changed in place */
-	char outcome[24];    /* "", "stopped", "failed", "finished" */
-	char refused[200];   /* a session job: why Flink refused the submission */
-	char *spec;          /* the spec that was launched, JSON; owned */
+	char outcome[24];	 /* "", "stopped", "failed", "finished" */
+	char refused[200];	 /* a session job: why Flink refused the submission */
+	char *spec;		 /* the spec that was launched, JSON; owned */
 };
 
 /* The open intent. At most one; kind OP_NONE when there is none. */
@@ -64,24 +65,24 @@ enum op_kind {
 	OP_STOP,
 	OP_REMOVE,
 	OP_ADJUST, /* the running job is changed without a new cluster */
-	OP_DRAIN, /* a session cluster waits for its jobs to be stopped with their state */
+	OP_DRAIN,  /* a session cluster waits for its jobs to be stopped with their state */
 };
 
 struct ledger_op {
 	int64_t kind; /* enum op_kind */
 	int64_t launch;
-	char reason[24];  /* upgrade, suspend, delete, rollback, restart, deploy */
+	char reason[24]; /* upgrade, suspend, delete, rollback, restart, deploy */
 	int64_t attempt;
-	char trigger[33]; /* OP_STOP: our own trigger id */
+	char trigger[33];      /* OP_STOP: our own trigger id */
 	char dir[LEDGER_PATH]; /* OP_STOP: target directory of this attempt */
-	int64_t cancel;   /* OP_STOP: by cancelling, the newest retained checkpoint is the state */
-	int64_t keep_ha;  /* OP_REMOVE: leave the HA metadata */
+	int64_t cancel;	       /* OP_STOP: by cancelling, the newest retained checkpoint is the state */
+	int64_t keep_ha;       /* OP_REMOVE: leave the HA metadata */
 	int64_t started_at;
 	int64_t settled_at; /* OP_STOP: when the savepoint was first seen complete while the job was not terminal.
 				OP_ADJUST: when the change was taken */
-	char digest[65];  /* OP_ADJUST: of the content that the job is changed to */
-	int64_t sent_at; /* OP_LAUNCH of a session job: when the submission was last begun */
-	char leader[80];  /* identity and term of who wrote the intent */
+	char digest[65];    /* OP_ADJUST: of the content that the job is changed to */
+	int64_t sent_at;    /* OP_LAUNCH of a session job: when the submission was last begun */
+	char leader[80];    /* identity and term of who wrote the intent */
 };
 
 struct ledger_quarantine {
@@ -98,10 +99,10 @@ enum snapshot_kind { SNAPSHOT_NONE, SNAPSHOT_SAVEPOINT, SNAPSHOT_CHECKPOINT };
 struct ledger_snapshot {
 	int64_t kind; /* enum snapshot_kind */
 	int64_t launch;
-	char type[12];   /* MANUAL, PERIODIC */
-	char nonce[24];  /* the nonce that asked for it, or "" */
-	char choice[65]; /* the digest of the annotation that asked for it, or "" */
-	char trigger[65]; /* our own id, or the one that an older Flink gave; "" while that is not known */
+	char type[12];	       /* MANUAL, PERIODIC */
+	char nonce[24];	       /* the nonce that asked for it, or "" */
+	char choice[65];       /* the digest of the annotation that asked for it, or "" */
+	char trigger[65];      /* our own id, or the one that an older Flink gave; "" while that is not known */
 	char dir[LEDGER_PATH]; /* a savepoint's target directory, of this attempt alone */
 	char format[16];
 	int64_t attempt;
@@ -121,11 +122,11 @@ struct ledger_record {
 	int64_t at;   /* when it was seen complete; no two records have the same */
 	int64_t launch;
 	char path[LEDGER_PATH]; /* "": a checkpoint whose path Flink no longer told */
-	char type[12];          /* MANUAL, PERIODIC, UPGRADE */
+	char type[12];		/* MANUAL, PERIODIC, UPGRADE */
 	char format[16];
 	char nonce[24];
 	int64_t listed; /* enum record_listing */
-	int64_t kept;   /* another job needs it: never to be disposed of */
+	int64_t kept;	/* another job needs it: never to be disposed of */
 };
 
 /* The record that is being disposed of, by its time; 0: none. */
@@ -138,8 +139,8 @@ struct ledger_disposal {
 
 /* What the health of a stable job is judged by: counters of its JobManager at the beginning of a window. */
 struct ledger_health {
-	int64_t restarts_at, restarts;       /* when the window began, and the restarts then */
-	int64_t checkpoint_at, checkpoints;  /* when their number last rose, and the number */
+	int64_t restarts_at, restarts;	    /* when the window began, and the restarts then */
+	int64_t checkpoint_at, checkpoints; /* when their number last rose, and the number */
 };
 
 /* ---- what launches leave in HA storage (lifecycle/clean.c) ---- */
@@ -147,12 +148,12 @@ enum litter_kind { LITTER_NONE, LITTER_RESULTS, LITTER_HA };
 
 /* A directory that a launch of this ledger made, root/name. */
 struct ledger_litter {
-	int64_t kind;   /* enum litter_kind */
+	int64_t kind;	/* enum litter_kind */
 	int64_t launch; /* the last one that used it */
 	int64_t attempts, tried_at;
 	char root[LEDGER_ROOT]; /* the high-availability.storageDir */
-	char name[140];         /* below it, as store/clean.h says */
-	char why[160];          /* the last attempt failed */
+	char name[140];		/* below it, as store/clean.h says */
+	char why[160];		/* the last attempt failed */
 };
 
 /* ---- a pod that looks into storage which the agent does not reach (lifecycle/probe.c) ---- */
@@ -169,14 +170,14 @@ struct ledger_probe {
 };
 
 struct ledger {
-	char uid[48]; /* of the resource whose launches these are; another one means it was re-created */
-	int64_t next_launch; /* the number that the next launch gets */
-	int64_t had_checkpoint; /* some launch completed a checkpoint or was restored: starting empty needs consent */
-	struct ledger_restore next; /* state for the next launch, once decided */
+	char uid[48];		      /* of the resource whose launches these are; another one means it was re-created */
+	int64_t next_launch;	      /* the number that the next launch gets */
+	int64_t had_checkpoint;	      /* some launch completed a checkpoint or was restored: starting empty needs consent */
+	struct ledger_restore next;   /* state for the next launch, once decided */
 	struct ledger_restore newest; /* the newest usable state known (RESTORE_PATH, or UNDECIDED for none) */
 	int64_t newest_at;
 	struct ledger_health health;
-	int64_t missing_at; /* since when the JobManager that answers does not list the job, 0: it does */
+	int64_t missing_at;	 /* since when the JobManager that answers does not list the job, 0: it does */
 	int64_t delete_asked_at; /* when the deletion of the resource was first seen */
 	struct ledger_op op;
 	char spent_choice[160]; /* the weir.dev/restore-from or allow-empty value that was used up */
@@ -184,30 +185,30 @@ struct ledger {
 	char spent_restart[LEDGER_TOKEN];
 	char spent_adopt[LEDGER_TOKEN];
 	char spent_rollback[100];
-	char doubt[LEDGER_PATH];  /* a directory that may hold a newer savepoint than any known path; "" once a launch was begun */
-	char rewind[LEDGER_PATH]; /* the state that a rollback by hand goes back to, until the launch that uses it */
-	char foreign[64];        /* who wrote the status since Weir did: nothing is done until weir.dev/adopt has a new value */
+	char doubt[LEDGER_PATH];	   /* a directory that may hold a newer savepoint than any known path; "" once a launch was begun */
+	char rewind[LEDGER_PATH];	   /* the state that a rollback by hand goes back to, until the launch that uses it */
+	char foreign[64];		   /* who wrote the status since Weir did: nothing is done until weir.dev/adopt has a new value */
 	char spent_redeploy[LEDGER_TOKEN]; /* savepointRedeployNonce */
-	char spent_empty[65];    /* weir.dev/allow-empty */
+	char spent_empty[65];		   /* weir.dev/allow-empty */
 	char preflight_digest[65];
 	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown, refused (by the API server) */
 	char preflight_message[256];
 	int64_t preflight_at;
-	char stuck[200]; /* why the next step cannot be taken, for status; "" when nothing is */
+	char stuck[200];				/* why the next step cannot be taken, for status; "" when nothing is */
 	struct ledger_launch launches[LEDGER_LAUNCHES]; /* oldest first */
 	int64_t launch_count;
 	struct ledger_quarantine quarantine[LEDGER_QUARANTINE];
 	int64_t quarantine_count;
 	struct ledger_snapshot snapshot;
 	struct ledger_disposal disposal;
-	int64_t nonces_known; /* the two below are the resource's since its first launch */
-	char savepoint_nonce[24], checkpoint_nonce[24]; /* handled last */
-	char spent_savepoint[65]; /* digest of the weir.dev/savepoint value that was used up */
-	int64_t savepoint_due_from, checkpoint_due_from; /* what the next periodic one is counted from; 0: none is asked for */
+	int64_t nonces_known;				       /* the two below are the resource's since its first launch */
+	char savepoint_nonce[24], checkpoint_nonce[24];	       /* handled last */
+	char spent_savepoint[65];			       /* digest of the weir.dev/savepoint value that was used up */
+	int64_t savepoint_due_from, checkpoint_due_from;       /* what the next periodic one is counted from; 0: none is asked for */
 	int64_t savepoint_periodic_at, checkpoint_periodic_at; /* the last periodic one was complete */
-	char snapshot_failure[200]; /* of the last snapshot, "" once one was complete again */
-	char snapshot_problem[200]; /* why snapshots cannot be made as they are asked for; "" for nothing */
-	struct ledger_record records[LEDGER_RECORDS]; /* oldest first */
+	char snapshot_failure[200];			       /* of the last snapshot, "" once one was complete again */
+	char snapshot_problem[200];			       /* why snapshots cannot be made as they are asked for; "" for nothing */
+	struct ledger_record records[LEDGER_RECORDS];	       /* oldest first */
 	int64_t record_count;
 	struct ledger_litter litter[LEDGER_LITTER]; /* oldest first */
 	int64_t litter_count;

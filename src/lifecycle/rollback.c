@@ -25,7 +25,8 @@ bool launch_failed(const struct turn *t, const struct ledger_launch *launch, cha
 	const struct observation *s = t->in->seen;
 	const struct policy *p = t->in->policy;
 	if (launch->refused[0] != '\0') {
-		(void)snprintf(why, size, "%s: %.150s", t->subject == SUBJECT_SESSION_JOB ? "Flink refused the submission" : "the cluster was refused",
+		(void)snprintf(why, size, "%s: %.150s",
+			       t->subject == SUBJECT_SESSION_JOB ? "Flink refused the submission" : "the cluster was refused",
 			       launch->refused);
 		return true;
 	}
@@ -112,7 +113,8 @@ static void choose_way_back(struct turn *t)
 	l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };
 	if (another_flink(live, ledger_stable(l)) && !proven_no_checkpoint(t)) {
 		l->had_checkpoint = 1;
-		decision_reason(t->out, "the Flink of the stable version may not read what it completed (%s); it started from %s: a person decides",
+		decision_reason(t->out,
+				"the Flink of the stable version may not read what it completed (%s); it started from %s: a person decides",
 				told == NULL ? "not known to us" : told, live->restore.path[0] == '\0' ? "no path" : live->restore.path);
 	} else if (t->in->seen->ha_checkpoint) {
 		l->next.kind = RESTORE_HA;

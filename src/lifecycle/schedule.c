@@ -29,7 +29,8 @@ static const struct field fields[FIELDS] = {
 
 static bool bad(const struct field *f, const char *text, struct error *err)
 {
-	return error_set(err, ERROR_INVALID, "cron: %s: \"%.40s\": expected %s, as values, ranges, steps and lists", f->name, text, f->takes);
+	return error_set(err, ERROR_INVALID, "cron: %s: \"%.40s\": expected %s, as values, ranges, steps and lists", f->name, text,
+			 f->takes);
 }
 
 /* A number or a name at *p, which moves on. -1: there is none. */
@@ -181,8 +182,9 @@ bool schedule_parse(const char *text, struct schedule *out, struct error *err)
 	bool any_day = strcmp(parts[DAY], "?") == 0, any_weekday = strcmp(parts[WEEKDAY], "?") == 0;
 	if (any_day == any_weekday)
 		return error_set(err, ERROR_INVALID, "cron: \"%s\": exactly one of day of month and day of week has to be ?", text);
-	uint64_t *const bits[FIELDS] = { [SECOND] = &s.seconds, [MINUTE] = &s.minutes, [HOUR] = &s.hours, [MONTH] = &s.months,
-					 [YEAR] = s.years };
+	uint64_t *const bits[FIELDS] = {
+		[SECOND] = &s.seconds, [MINUTE] = &s.minutes, [HOUR] = &s.hours, [MONTH] = &s.months, [YEAR] = s.years
+	};
 	for (int i = 0; i < count; i++)
 		if (bits[i] != NULL && !read_list(parts[i], &fields[i], bits[i], err))
 			return false;
@@ -206,7 +208,8 @@ static int64_t month_start(int64_t year, int month)
 
 static int month_length(int64_t year, int month)
 {
-	return (int)(month == 12 ? month_start(year + 1, 1) - month_start(year, 12) : month_start(year, month + 1) - month_start(year, month));
+	return (int)(month == 12 ? month_start(year + 1, 1) - month_start(year, 12)
+				 : month_start(year, month + 1) - month_start(year, month));
 }
 
 static int weekday_of(int64_t days) /* 1: Sunday; 1970-01-01 was a Thursday */

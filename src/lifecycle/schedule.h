@@ -19,11 +19,11 @@ enum { SCHEDULE_YEAR_FIRST = 1970, SCHEDULE_YEAR_LAST = 2099, SCHEDULE_TEXT_MAX 
 
 struct schedule {
 	uint64_t seconds, minutes, hours, days, months, weekdays; /* bit n: value n is in; weekdays: bit 1 is Sunday */
-	uint64_t years[3];                                        /* bit n: SCHEDULE_YEAR_FIRST + n */
-	int last_day;       /* day of month counted from the last: 1 is `L`, 4 is `L-3`; 0: not so given */
-	int near_day;       /* `15W`: 15; 0: not so given */
-	bool last_near;     /* `LW` */
-	int last_weekday;   /* `6L`: 6; 0: not so given */
+	uint64_t years[3];					  /* bit n: SCHEDULE_YEAR_FIRST + n */
+	int last_day;	      /* day of month counted from the last: 1 is `L`, 4 is `L-3`; 0: not so given */
+	int near_day;	      /* `15W`: 15; 0: not so given */
+	bool last_near;	      /* `LW` */
+	int last_weekday;     /* `6L`: 6; 0: not so given */
 	int nth_weekday, nth; /* `6#3`: 6 and 3; 0: not so given */
 };
 

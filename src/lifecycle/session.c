@@ -35,8 +35,7 @@ void drain_continue(struct turn *t)
 	char reason[24];
 	LEDGER_SET(reason, t->ledger->op.reason);
 	bool restart = strcmp(reason, "restart") == 0; /* of the same content */
-	if (live == NULL ||
-	    (!t->deleting && !restart && t->target_digest != NULL && strcmp(live->digest, t->target_digest) == 0)) {
+	if (live == NULL || (!t->deleting && !restart && t->target_digest != NULL && strcmp(live->digest, t->target_digest) == 0)) {
 		decision_reason(t->out, "the change was taken back: the session cluster stays as it is");
 		t->ledger->op = (struct ledger_op){ 0 };
 		return;
@@ -52,12 +51,14 @@ void drain_continue(struct turn *t)
 	bool broken = !cluster_unseen(t) && s->jm == SEEN_PRESENT && !s->jm_available && s->rest != SEEN_PRESENT &&
 		      t->in->now_ms - t->ledger->op.started_at > BROKEN_MS;
 	if (view->live_count > 0 && broken && !t->deleting && t->in->config->ha) {
-		decision_reason(t->out, "the JobManager is down and cannot stop its jobs: they come back on the new cluster by their HA metadata");
+		decision_reason(t->out,
+				"the JobManager is down and cannot stop its jobs: they come back on the new cluster by their HA metadata");
 		remove_begin(t, reason, true);
 		return;
 	}
 	if (view->live_count > 0) {
-		(void)snprintf(why, sizeof why, "waiting for %lld session jobs to be stopped with their state", (long long)view->live_count);
+		(void)snprintf(why, sizeof why, "waiting for %lld session jobs to be stopped with their state",
+			       (long long)view->live_count);
 		wait_for(t, why);
 		return;
 	}
@@ -156,7 +157,8 @@ void submit_continue(struct turn *t, struct ledger_launch *launch, bool wanted)
 		return;
 	}
 	if (!wanted || !view->ready || view->draining) {
-		wait_for(t, view->problem[0] != '\0' ? view->problem : "waiting for the session cluster to tell whether the job was accepted");
+		wait_for(t,
+			 view->problem[0] != '\0' ? view->problem : "waiting for the session cluster to tell whether the job was accepted");
 		return;
 	}
 	l->op.sent_at = t->in->now_ms;

@@ -139,8 +139,8 @@ static void attempt(struct turn *t)
 	LEDGER_SET(s->trigger, t->in->config->snapshots.own_trigger ? t->in->fresh_id : "");
 	s->dir[0] = '\0';
 	if (s->kind == SNAPSHOT_SAVEPOINT) /* never one that a stop could take for its own */
-		(void)snprintf(s->dir, sizeof s->dir, "%s%sweir-snapshot-%lld-%.12s", base, str_ends(base, "/") ? "" : "/", (long long)s->launch,
-			       t->in->fresh_id);
+		(void)snprintf(s->dir, sizeof s->dir, "%s%sweir-snapshot-%lld-%.12s", base, str_ends(base, "/") ? "" : "/",
+			       (long long)s->launch, t->in->fresh_id);
 	t->out->effect = s->kind == SNAPSHOT_SAVEPOINT ? EFFECT_TRIGGER_SAVEPOINT : EFFECT_TRIGGER_CHECKPOINT;
 	decision_reason(t->out, "%s (%s)%s%s, attempt %lld", words(s), s->type, s->dir[0] == '\0' ? "" : " into ", s->dir,
 			(long long)s->attempt);

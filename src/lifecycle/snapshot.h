@@ -13,10 +13,10 @@
 
 enum {
 	SNAPSHOT_ATTEMPTS = 3,
-	SNAPSHOT_RETRY_MS = 5000,    /* before the second attempt; doubled before the third */
-	SNAPSHOT_DOUBT_MS = 30000,   /* an older Flink's answer was lost: so long the operation may still be running unseen */
+	SNAPSHOT_RETRY_MS = 5000,  /* before the second attempt; doubled before the third */
+	SNAPSHOT_DOUBT_MS = 30000, /* an older Flink's answer was lost: so long the operation may still be running unseen */
 	DISPOSAL_ATTEMPTS = 5,
-	DISPOSAL_RETRY_MS = 5000,    /* before the second attempt, doubled before each further one */
+	DISPOSAL_RETRY_MS = 5000, /* before the second attempt, doubled before each further one */
 };
 
 enum { SNAPSHOT_NAME_MAX = 254 };

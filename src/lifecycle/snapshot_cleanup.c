@@ -72,7 +72,8 @@ static bool needed(const struct turn *t, const struct ledger_record *r)
 	const char *initial = node_find_text(t->spec, "job/initialSavepointPath");
 	const char *choice = decide_annotation(t->in->resource, "weir.dev/restore-from");
 	return r->kept || newest_savepoint(t->ledger, r) || snapshot_needed(t->ledger, r->path) ||
-	       (initial != NULL && overlap(r->path, initial)) || (choice != NULL && str_starts(choice, "path:") && overlap(r->path, choice + 5));
+	       (initial != NULL && overlap(r->path, initial)) ||
+	       (choice != NULL && str_starts(choice, "path:") && overlap(r->path, choice + 5));
 }
 
 /* A person's savepoint that is shown as an object is that object's business. */
@@ -162,7 +163,8 @@ static void disposal_failed(struct turn *t, const struct ledger_record *r, const
 {
 	struct ledger_disposal *d = &t->ledger->disposal;
 	if (d->attempt >= DISPOSAL_ATTEMPTS) {
-		decision_event(t->out, true, "CleanupFailed", "Savepoint %s cannot be disposed of and is left where it is: %s", r->path, why);
+		decision_event(t->out, true, "CleanupFailed", "Savepoint %s cannot be disposed of and is left where it is: %s", r->path,
+			       why);
 		end(t, true);
 		return;
 	}

@@ -50,7 +50,7 @@ static void put_state(struct work *w, const char *state)
 /* How far the disposal of a resource that is being deleted is: kept in the error, which every version of the CRD has. */
 struct marks {
 	char since[24], retry[24]; /* ms: it was first tried; it is tried again */
-	char disposal[65];         /* Flink's trigger id */
+	char disposal[65];	   /* Flink's trigger id */
 };
 
 /* The error as the peer writes it. */
@@ -117,7 +117,8 @@ static void complete(struct work *w, const char *path, const char *trigger_time)
 	(void)node_remove(w->status, "error");
 	if (*path == '\0' && w->kind == SNAPSHOT_CHECKPOINT)
 		event(w, true, "CheckpointError",
-		      "The checkpoint is complete, but Flink no longer tells where it is; more are remembered with web.checkpoints.history.");
+		      "The checkpoint is complete, but Flink no longer tells where it is; more are remembered with "
+		      "web.checkpoints.history.");
 }
 
 static void abandon(struct work *w, const char *why)
@@ -196,7 +197,8 @@ static const char *hopeless(const struct work *w)
 static void trigger(struct work *w, bool again)
 {
 	if (w->kind == SNAPSHOT_SAVEPOINT && state_snapshot_dir(w->in)[0] == '\0') {
-		failed(w, "There is no directory for it: neither spec.savepoint.path nor the job's execution.checkpointing.savepoint-dir is set.");
+		failed(w, "There is no directory for it: neither spec.savepoint.path nor the job's execution.checkpointing.savepoint-dir "
+			  "is set.");
 		return;
 	}
 	if (w->kind == SNAPSHOT_CHECKPOINT && !w->in->can_checkpoint) {
@@ -374,7 +376,8 @@ static void end(struct work *w)
 		if (strcmp(state_of(w), "IN_PROGRESS") != 0)
 			wait_ms(w, 0);
 		else if (age_of(w, "triggerTimestamp") > w->in->policy->savepoint_timeout_ms)
-			let_go(w, true, "CleanupFailed", "Nobody tells what became of the savepoint; if it was made, it is left where it is.");
+			let_go(w, true, "CleanupFailed",
+			       "Nobody tells what became of the savepoint; if it was made, it is left where it is.");
 		return;
 	}
 	if (strcmp(state, "COMPLETED") == 0 && disposes(w) && node_text_or(node_get(w->status, "path"), "")[0] != '\0')
@@ -413,7 +416,9 @@ static bool has_finalizer(const struct node *resource)
 
 void state_snapshot_refused(const struct state_snapshot_input *in, struct state_snapshot_output *out, const char *why)
 {
-	struct work w = { .in = in, .out = out, .doc = out->status, .status = doc_root(out->status), .spec = node_get(in->resource, "spec") };
+	struct work w = {
+		.in = in, .out = out, .doc = out->status, .status = doc_root(out->status), .spec = node_get(in->resource, "spec")
+	};
 	w.kind = state_snapshot_kind(in->resource);
 	out->next_ms = INT64_MAX;
 	failed(&w, why);

@@ -24,18 +24,18 @@ enum state_snapshot_effect {
 
 struct state_snapshot_input {
 	const struct node *resource; /* the FlinkStateSnapshot, as the API server holds it */
-	enum seen target;            /* the resource that it names exists and is ours to look after */
-	bool coming;                 /* its job does not run yet, but is meant to */
-	enum seen rest;              /* its Flink answered */
+	enum seen target;	     /* the resource that it names exists and is ours to look after */
+	bool coming;		     /* its job does not run yet, but is meant to */
+	enum seen rest;		     /* its Flink answered */
 	enum job_state job;
-	const char *savepoint_dir;   /* of its configuration; "" if there is none */
+	const char *savepoint_dir;	  /* of its configuration; "" if there is none */
 	bool can_checkpoint, own_trigger; /* its Flink takes checkpoint requests, takes trigger ids of ours */
-	enum savepoint_seen operation; /* under status.triggerId */
-	const char *path, *failure;    /* of a completed, of a failed one */
-	enum savepoint_seen disposal;  /* under state_snapshot_disposal() */
-	bool disposal_gone;            /* it failed because the data are not there */
+	enum savepoint_seen operation;	  /* under status.triggerId */
+	const char *path, *failure;	  /* of a completed, of a failed one */
+	enum savepoint_seen disposal;	  /* under state_snapshot_disposal() */
+	bool disposal_gone;		  /* it failed because the data are not there */
 	const char *disposal_failure;
-	enum seen needed;              /* a ledger of the namespace needs the data; asked when it is being deleted */
+	enum seen needed; /* a ledger of the namespace needs the data; asked when it is being deleted */
 	const char *needed_by;
 	const struct policy *policy;
 	const char *fresh_id;
@@ -44,7 +44,7 @@ struct state_snapshot_input {
 
 struct state_snapshot_output {
 	enum state_snapshot_effect effect;
-	struct doc *status; /* owned; its root is the whole new status */
+	struct doc *status;  /* owned; its root is the whole new status */
 	struct node *labels; /* borrowed from it: what metadata.labels must hold */
 	bool has_event;
 	struct decision_event event;

@@ -16,7 +16,7 @@ struct view {
 	const struct node *old;
 	const struct ledger_launch *launch; /* live, or the last one */
 	bool live, suspended;
-	bool stopped; /* nothing is live, or it is only being removed: its state is the next launch's */
+	bool stopped;	/* nothing is live, or it is only being removed: its state is the next launch's */
 	bool in_flight; /* a launch is not seen yet */
 	const char *job_state;
 	const char *recon;
@@ -248,7 +248,8 @@ static void put_spec_text(const struct view *v, struct node *reconciliation, con
 	snapshot_put_nonces(v->t->ledger, spec, content);
 	const struct ledger_restore *from = current && v->stopped ? &v->t->ledger->next : &launch->restore;
 	bool first = launch->number == 1 && (!current || strcmp(v->recon, "DEPLOYED") == 0 || v->in_flight);
-	spec_last_reconciled(content, current && (v->stopped || v->in_flight) ? "suspended" : "running", modes[from->kind & 3], first, &text);
+	spec_last_reconciled(content, current && (v->stopped || v->in_flight) ? "suspended" : "running", modes[from->kind & 3], first,
+			     &text);
 	node_set_text(v->doc, reconciliation, key, buf_text(&text));
 }
 

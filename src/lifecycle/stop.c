@@ -75,9 +75,9 @@ void stop_give_up(struct turn *t, const char *told)
 	struct ledger *l = t->ledger;
 	bool only_there = told == NULL && t->in->seen->ha_checkpoint;
 	decision_reason(t->out, "no savepoint can be had; the newest known state is %s",
-			only_there			? "in the HA metadata, which stay"
-			: l->newest.path[0] == '\0'	? "none"
-							: l->newest.path);
+			only_there		    ? "in the HA metadata, which stay"
+			: l->newest.path[0] == '\0' ? "none"
+						    : l->newest.path);
 	l->next = only_there ? (struct ledger_restore){ .kind = RESTORE_HA } : l->newest;
 	remove_begin(t, "delete", only_there);
 }
@@ -211,7 +211,8 @@ void stop_continue(struct turn *t)
 			return;
 		}
 		if (!op->cancel)
-			decision_event(t->out, true, "SavepointUnknown", "The JobManager went away during the stop; a savepoint may be in %s.", op->dir);
+			decision_event(t->out, true, "SavepointUnknown",
+				       "The JobManager went away during the stop; a savepoint may be in %s.", op->dir);
 		stop_rethink(t, "the JobManager is gone");
 		return;
 	}
@@ -311,8 +312,7 @@ static void remove_look(struct turn *t)
 		l->had_checkpoint = 1; /* it may complete one before its pods are gone */
 	if (live == NULL || on_purpose || l->next.kind == RESTORE_UNDECIDED || !t->in->config->checkpointing)
 		return;
-	bool none = l->next.kind == RESTORE_EMPTY ||
-		    (l->next.kind == live->restore.kind && strcmp(l->next.path, live->restore.path) == 0);
+	bool none = l->next.kind == RESTORE_EMPTY || (l->next.kind == live->restore.kind && strcmp(l->next.path, live->restore.path) == 0);
 	if (none && s->ha_checkpoint) {
 		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
 		LEDGER_SET(l->next.path, told);

@@ -14,10 +14,10 @@ struct way {
 	struct ledger *l;
 	const struct ledger_launch *live;
 	const char *reason;
-	bool deleting, overdue;    /* a deletion; one whose deadline has passed */
+	bool deleting, overdue; /* a deletion; one whose deadline has passed */
 	bool running, can_savepoint;
-	const char *told;          /* the newest checkpoint, as told in this turn, or NULL */
-	bool cancellable;          /* what it leaves when it is cancelled is known and stays */
+	const char *told; /* the newest checkpoint, as told in this turn, or NULL */
+	bool cancellable; /* what it leaves when it is cancelled is known and stays */
 };
 
 static bool mode_changes_version(const struct turn *t, const struct ledger_launch *live)
@@ -92,7 +92,8 @@ static bool row_no_mode(struct way *w)
 {
 	bool asks = strcmp(w->reason, "upgrade") == 0 || strcmp(w->reason, "restart") == 0;
 	return !w->t->mode_given && w->l->had_checkpoint && asks &&
-	       decided(w, "StateChoiceRequired: upgradeMode is absent, and this job has state: set upgradeMode: savepoint, last-state or stateless");
+	       decided(w, "StateChoiceRequired: upgradeMode is absent, and this job has state: set upgradeMode: savepoint, last-state or "
+			  "stateless");
 }
 
 /* Where no savepoint is taken the job is cancelled first, if its checkpoints stay: it completes no more that nobody knows of. */
@@ -182,8 +183,8 @@ static bool last_state(const struct way *w)
 static bool row_cancel(struct way *w)
 {
 	bool has_own = w->t->in->config->checkpointing; /* else what it told is a savepoint, however long ago */
-	bool wanted = w->deleting ? !w->can_savepoint
-				  : !metadata_serve(w) && ((last_state(w) && has_own) || !w->running || !w->can_savepoint);
+	bool wanted =
+		w->deleting ? !w->can_savepoint : !metadata_serve(w) && ((last_state(w) && has_own) || !w->running || !w->can_savepoint);
 	if (!w->cancellable || !wanted)
 		return false;
 	stop_cancel(w->t, w->reason);
@@ -249,15 +250,17 @@ static bool row_overdue(struct way *w)
 
 static bool row_wait(struct way *w)
 {
-	return decided(w, w->running ? "the job cannot be stopped with its state: no savepoint directory and no HA metadata with a checkpoint"
-				     : "waiting for the job to run, or for HA metadata with a checkpoint, before it can be stopped with its state");
+	return decided(
+		w, w->running
+			   ? "the job cannot be stopped with its state: no savepoint directory and no HA metadata with a checkpoint"
+			   : "waiting for the job to run, or for HA metadata with a checkpoint, before it can be stopped with its state");
 }
 
 /* The first rows look at what is seen of the cluster, before anything is noted of its checkpoints. */
 static bool (*const first_rows[])(struct way *w) = { row_not_seen, row_session_cluster, row_snapshot_under_way, row_named_state_is_gone };
 static bool (*const rows[])(struct way *w) = {
-	row_redeploy,	row_no_mode,   row_stateless,  row_terminal,	      row_no_state_at_all, row_cancelling, row_no_fallback,
-	row_cancel,	row_savepoint, row_last_state, row_nothing_completed, row_forgotten,	   row_overdue,	   row_wait,
+	row_redeploy, row_no_mode,   row_stateless,  row_terminal,	    row_no_state_at_all, row_cancelling, row_no_fallback,
+	row_cancel,   row_savepoint, row_last_state, row_nothing_completed, row_forgotten,	 row_overdue,	 row_wait,
 };
 
 static void choose(struct turn *t, const char *reason)

@@ -42,7 +42,9 @@ void recover_lost_jobmanager(struct turn *t)
 {
 	struct ledger *l = t->ledger;
 	struct ledger_launch *live = ledger_live(l);
-	decision_event(t->out, true, "Missing", t->subject == SUBJECT_SESSION_JOB ? "The job of launch %lld vanished." : "The JobManager Deployment of launch %lld vanished.",
+	decision_event(t->out, true, "Missing",
+		       t->subject == SUBJECT_SESSION_JOB ? "The job of launch %lld vanished."
+							 : "The JobManager Deployment of launch %lld vanished.",
 		       (long long)live->number);
 	LEDGER_SET(live->outcome, "lost");
 	if (t->in->ledger->op.kind == OP_STOP && t->in->seen->found_path[0] != '\0') {

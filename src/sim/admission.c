@@ -56,7 +56,7 @@ static int64_t amount(const struct node *value)
 	static const struct {
 		const char *suffix;
 		double factor;
-	} units[] = { { "m", 1 },	{ "", 1e3 },	   { "k", 1e6 },	 { "M", 1e9 },
+	} units[] = { { "m", 1 },    { "", 1e3 },      { "k", 1e6 },	    { "M", 1e9 },
 		      { "G", 1e12 }, { "Ki", 1024e3 }, { "Mi", 1048576e3 }, { "Gi", 1073741824e3 } };
 	char *end;
 	const char *text = node_text_or(value, "0");
@@ -136,6 +136,7 @@ bool write_check_admission(struct call *call, const struct node *root)
 	AUTOBUF problem = BUF_INIT;
 	if (strcmp(call->kind->resource, "pods") != 0 || *call->kind->group != '\0' || pod_admitted(call->sim, call->ns, root, &problem))
 		return true;
-	call_problem(call, 403, "Forbidden", "pods \"%s\" is forbidden: %s", node_text_or(node_find(root, "metadata/name"), ""), problem.data);
+	call_problem(call, 403, "Forbidden", "pods \"%s\" is forbidden: %s", node_text_or(node_find(root, "metadata/name"), ""),
+		     problem.data);
 	return false;
 }

@@ -377,16 +377,15 @@ void operation_run(struct sim *sim, struct process *p, struct operation *o)
 	if (unwritable || strcmp(j->state, "RUNNING") != 0 || j->running_since < 0) {
 		o->done = true;
 		o->done_at = sim->now;
-		o->failure = mem_strdup(unwritable ? "java.io.IOException: Failed to create savepoint directory: the storage does not take it"
-						   : "org.apache.flink.runtime.checkpoint.CheckpointException: The job is not running.");
+		o->failure =
+			mem_strdup(unwritable ? "java.io.IOException: Failed to create savepoint directory: the storage does not take it"
+					      : "org.apache.flink.runtime.checkpoint.CheckpointException: The job is not running.");
 		j->failed += unwritable;
 		return;
 	}
 	char random[13];
 	sim_random_text(sim, random, 12, "0123456789abcdef");
-	struct checkpoint c = {
-		.id = j->next_id++, .value = job_counter(sim, j), .at = sim->now, .savepoint = true, .native = o->native
-	};
+	struct checkpoint c = { .id = j->next_id++, .value = job_counter(sim, j), .at = sim->now, .savepoint = true, .native = o->native };
 	AUTOFREE char *path = mem_printf("%s%ssavepoint-%.6s-%s", o->dir, str_ends(o->dir, "/") ? "" : "/", j->id, random);
 	c.path = stored_key(path);
 	stored_put(&sim->stored, &sim->stored_count, c.path, c.value);
@@ -468,7 +467,8 @@ bool job_prepare(struct sim *sim, struct process *p, const char **why)
 	AUTOFREE char *args = program_args(p), *result = result_path(p);
 	struct stored *ended = result ? stored_get(sim->results, sim->result_count, result) : NULL;
 	if (ended != NULL && p->session == NULL) { /* it ended before: the submission is ignored, and nobody knows the job */
-		pod_log(sim, p->uid, "Ignoring JobGraph submission '%s' (%s): it already reached a globally-terminal state.\n", j->name, j->id);
+		pod_log(sim, p->uid, "Ignoring JobGraph submission '%s' (%s): it already reached a globally-terminal state.\n", j->name,
+			j->id);
 		job_free(TAKE(p->job));
 		return true;
 	}

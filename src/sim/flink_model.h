@@ -17,7 +17,7 @@ struct operation { /* a savepoint, a stop with savepoint, a checkpoint, or the d
 	char *trigger, *dir, *location, *failure;
 	char *job; /* id, of one among a process's misses; else NULL */
 	bool stop, done, disposal, checkpoint, native;
-	int64_t checkpoint_id; /* of a checkpoint that is done */
+	int64_t checkpoint_id;		    /* of a checkpoint that is done */
 	int64_t due_at, done_at, finish_at; /* finish_at: the stopping job's end, once its savepoint is written */
 };
 
@@ -46,7 +46,7 @@ struct process {
 	struct process *session; /* of a session job: its cluster's JobManager; it shares its pod */
 	struct doc *config;	 /* flat: key to text */
 	struct job *job;
-	struct operation *misses; /* asked of jobs that do not run here: accepted, and failed */
+	struct operation *misses;	    /* asked of jobs that do not run here: accepted, and failed */
 	int64_t attempt, idle_at, timer_at; /* timer_at: when the next look is due, -1 if none is */
 };
 

@@ -283,7 +283,8 @@ static struct node *only_vertex(struct doc *doc, const struct job *j, const stru
 static void job_details(struct call *call, const struct process *p)
 {
 	AUTODOC *doc = doc_new();
-	struct node *n = job_overview(call->sim, doc, p), *times = node_map(doc), *vertices = only_vertex(doc, p->job, node_get(n, "tasks"));
+	struct node *n = job_overview(call->sim, doc, p), *times = node_map(doc),
+		    *vertices = only_vertex(doc, p->job, node_get(n, "tasks"));
 	(void)node_remove(n, "tasks");
 	node_set(doc, n, "now", node_int(doc, call->sim->now));
 	node_set_int(doc, times, p->job->state, p->job->changed_at);
@@ -311,7 +312,8 @@ static void checkpoint_details(struct call *call, const struct job *j, int64_t i
 		call_answer(call, 200, checkpoint_node(doc, found, found->savepoint ? "SAVEPOINT" : "CHECKPOINT"));
 	else
 		flink_problem(call, 404,
-			      "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find checkpointing statistics for checkpoint "
+			      "org.apache.flink.runtime.rest.handler.RestHandlerException: Could not find checkpointing statistics for "
+			      "checkpoint "
 			      "%lld.",
 			      (long long)id);
 }
@@ -333,7 +335,8 @@ static void requirements(struct call *call, struct process *p, bool get)
 	const struct node *wanted = body ? node_get(node_get(doc_root(body), only_vertex_id), "parallelism") : NULL;
 	int64_t lower = node_integer(node_get(wanted, "lowerBound"), 0), upper = node_integer(node_get(wanted, "upperBound"), 0);
 	if (strcasecmp(node_text_or(node_get(doc_root(p->config), "jobmanager.scheduler"), ""), "adaptive") != 0) {
-		flink_problem(call, 500, "java.lang.UnsupportedOperationException: The selected scheduler does not support changing the parallelism.");
+		flink_problem(call, 500,
+			      "java.lang.UnsupportedOperationException: The selected scheduler does not support changing the parallelism.");
 	} else if (lower < 1 || upper < lower || upper > 128) {
 		flink_problem(call, 400, "Error(s) while validating the job resource requirements");
 	} else {

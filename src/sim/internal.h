@@ -118,7 +118,7 @@ void sim_timer(struct sim *sim, int64_t after_ms, void (*run)(struct sim *sim, c
 void sim_pass(struct sim *sim, int64_t ms);   /* sim_advance with the lock held */
 void sim_time_text(int64_t ms, char out[32]); /* RFC 3339, seconds */
 int64_t sim_time_parse(const char *text);     /* 0 if it is none */
-char *stored_key(const char *path); /* as Flink writes it: file:///a is file:/a; the caller's */
+char *stored_key(const char *path);	      /* as Flink writes it: file:///a is file:/a; the caller's */
 void stored_put(struct stored **list, size_t *count, const char *path, int64_t value);
 struct stored *stored_get(struct stored *list, size_t count, const char *path);
 bool stored_remove(struct stored *list, size_t *count, const char *path);
@@ -225,10 +225,10 @@ bool call_is_watch(const struct call *call);
 /* True: the faults let the request pass. Sets *lost when the answer must not arrive (*skip: nor the request be carried out). */
 bool faults_check(struct sim *sim, const struct http_request *request, struct http_response *response, bool *lost, bool *skip);
 void faults_free(struct sim *sim);
-void verbs_handle(struct call *call);					  /* verbs.c */
+void verbs_handle(struct call *call); /* verbs.c */
 /* check.c: false, and the call is answered, where something is wrong. */
-bool write_check_content(struct call *call, struct doc *doc); /* kind, names */
-bool write_check_strict(struct call *call, const struct node *root); /* fieldValidation=Strict: unknown fields */
+bool write_check_content(struct call *call, struct doc *doc);			      /* kind, names */
+bool write_check_strict(struct call *call, const struct node *root);		      /* fieldValidation=Strict: unknown fields */
 bool write_check_whole(struct call *call, struct doc *doc, const struct object *old); /* after merging; old NULL: a creation */
 /* admission.c: Pod Security and quotas */
 bool write_check_admission(struct call *call, const struct node *root); /* of a creation */

@@ -85,12 +85,12 @@ unsigned sim_violations(struct sim *sim);
 struct sim_start {
 	char job[192], launch[64]; /* launch: uid of the JobManager Deployment */
 	int64_t at;
-	bool again;		   /* another start of the same launch */
-	char from[512];		   /* "": without state */
-	char newest[512];	   /* savepoint or checkpoint that was completed last before, by whatever run; "": none */
-	char beside[512];	   /* a savepoint of a job that ran on, later than that; "": none */
-	char previous[512];	   /* what the run before began with */
-	bool since;		   /* that run completed something */
+	bool again;	    /* another start of the same launch */
+	char from[512];	    /* "": without state */
+	char newest[512];   /* savepoint or checkpoint that was completed last before, by whatever run; "": none */
+	char beside[512];   /* a savepoint of a job that ran on, later than that; "": none */
+	char previous[512]; /* what the run before began with */
+	bool since;	    /* that run completed something */
 };
 size_t sim_start_count(struct sim *sim);
 struct sim_start sim_start_at(struct sim *sim, size_t i);

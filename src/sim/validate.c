@@ -13,12 +13,18 @@ static void put_value(const struct node *value, struct buf *out)
 static const char *type_of(const struct node *value)
 {
 	switch (node_kind(value)) {
-	case NODE_BOOL: return "boolean";
-	case NODE_NUMBER: return strpbrk(node_text(value), ".eE") != NULL ? "number" : "integer";
-	case NODE_STRING: return "string";
-	case NODE_LIST: return "array";
-	case NODE_MAP: return "object";
-	default: return "null";
+	case NODE_BOOL:
+		return "boolean";
+	case NODE_NUMBER:
+		return strpbrk(node_text(value), ".eE") != NULL ? "number" : "integer";
+	case NODE_STRING:
+		return "string";
+	case NODE_LIST:
+		return "array";
+	case NODE_MAP:
+		return "object";
+	default:
+		return "null";
 	}
 }
 

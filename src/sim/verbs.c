@@ -46,8 +46,8 @@ static const char *name_of(const struct node *object)
 
 static bool listed(const struct call *call, const struct node *object, const char *labels, const char *fields)
 {
-	return (call->ns == NULL || strcmp(space_of(object), call->ns) == 0) && labels_match(labels, node_find(object, "metadata/labels")) &&
-	       fields_match(fields, object);
+	return (call->ns == NULL || strcmp(space_of(object), call->ns) == 0) &&
+	       labels_match(labels, node_find(object, "metadata/labels")) && fields_match(fields, object);
 }
 
 void call_list(struct call *call)

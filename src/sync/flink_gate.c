@@ -29,8 +29,7 @@ static bool mark(struct pass *p, const struct item *item, const char *annotation
 	struct node *patch = node_map(doc);
 	struct node *annotations = node_ensure_map(doc, node_ensure_map(doc, patch, "metadata"), "annotations");
 	node_set(doc, annotations, annotation, value == NULL ? node_null(doc) : node_string(doc, value));
-	return pass_may_act(p) &&
-	       kube_patch(p->in->kube, &item->resource, item->ns, item->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
+	return pass_may_act(p) && kube_patch(p->in->kube, &item->resource, item->ns, item->name, KUBE_MERGE_PATCH, NULL, patch, NULL, err);
 }
 
 /* Says on the resource what git holds that was not applied, and why, or takes that back; the lifecycle makes a condition of it. */

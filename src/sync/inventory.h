@@ -16,9 +16,9 @@ struct inventory {
 	struct object_id *objects;
 	size_t count;
 	char commit[48], state[24], approved[48]; /* approved: the commit whose deletions a person let pass (annotation) */
-	char seen[48];  /* the commit of the last pass, whether or not it could be rendered */
-	char uid[48];   /* of the ConfigMap; "" while there is none */
-	char *message; /* owned, or NULL */
+	char seen[48];				  /* the commit of the last pass, whether or not it could be rendered */
+	char uid[48];				  /* of the ConfigMap; "" while there is none */
+	char *message;				  /* owned, or NULL */
 	char resource_version[TEXT_MAP_VERSION];
 	char *text; /* as stored, to see whether anything changed */
 };

@@ -14,7 +14,7 @@
 #define LEDGER_STORE_SELECTOR "weir.dev/ledger=true" /* finds all of them */
 
 struct stored_ledger {
-	struct ledger ledger;     /* owned: ledger_free */
+	struct ledger ledger;			 /* owned: ledger_free */
 	char resource_version[TEXT_MAP_VERSION]; /* "" if the ConfigMap does not exist yet */
 };
 

@@ -70,7 +70,8 @@ static bool delete_one(struct pass *p, const struct object_id *id, bool *gone, s
 	AUTODOC *live = NULL;
 	if (!kube_get(p->in->as, &resource, id->ns, id->name, &live, &why)) {
 		*gone = why.kind == ERROR_NOT_FOUND;
-		if (*gone && !p->in->plan && strcmp(id->kind, KIND_FLINKDEPLOYMENT.kind) == 0 && !preflight_remove(p, id->ns, id->name, err))
+		if (*gone && !p->in->plan && strcmp(id->kind, KIND_FLINKDEPLOYMENT.kind) == 0 &&
+		    !preflight_remove(p, id->ns, id->name, err))
 			return false; /* of a first deployment that git took back before it came to be */
 		return *gone || error_set(err, why.kind, "%s", why.message);
 	}

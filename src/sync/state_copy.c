@@ -23,7 +23,8 @@ bool state_copy_differs(const struct ledger *before, const struct ledger *after)
 	       (after->had_checkpoint != 0 && before->next_launch != after->next_launch);
 }
 
-bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, const char *name, const struct ledger *ledger, struct error *err)
+bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, const char *name, const struct ledger *ledger,
+		      struct error *err)
 {
 	char map[24];
 	char key[512];

@@ -11,7 +11,8 @@
 
 /* Does the copy have to change from what it is for `before` to what it is for `after`? */
 bool state_copy_differs(const struct ledger *before, const struct ledger *after);
-bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, const char *name, const struct ledger *ledger, struct error *err);
+bool state_copy_write(struct kube *kube, const char *own_ns, const char *ns, const char *name, const struct ledger *ledger,
+		      struct error *err);
 /*
  * Puts what the copy knows into a fresh ledger: that there is state, and where, and the next launch's number. Nothing known: the ledger
  * stays as it is.

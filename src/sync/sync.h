@@ -19,15 +19,15 @@ enum change_action {
 	CHANGE_WITHHELD,
 	CHANGE_PENDING,
 	CHANGE_RETAINED, /* git no longer has it, a job still needs it */
-	CHANGE_MOVED,    /* it went over to another sync */
+	CHANGE_MOVED,	 /* it went over to another sync */
 	CHANGE_ERROR
 };
 const char *change_action_name(enum change_action action);
 
 struct sync_change {
 	enum change_action action;
-	char *id;      /* Kind/namespace/name; owned */
-	char *message; /* owned, or NULL */
+	char *id;	    /* Kind/namespace/name; owned */
+	char *message;	    /* owned, or NULL */
 	struct doc *result; /* plan of a FlinkDeployment: what the API server would then hold; owned, or NULL */
 };
 
@@ -41,17 +41,17 @@ struct sync_input {
 	struct kube *kube; /* Weir's own identity: inventory, ledgers, preflight */
 	struct kube *as;   /* who reads, applies and prunes the objects */
 	const char *name;
-	const char *ns;     /* for objects that name none */
+	const char *ns; /* for objects that name none */
 	const char *own_ns;
 	const char *commit;
 	bool prune;
 	const struct render_result *objects; /* NULL: `failure` says why there are none */
 	const char *failure;
-	const char *source_problem; /* why a newer revision cannot be had, or ""; the pass goes on with the last good one */
+	const char *source_problem;    /* why a newer revision cannot be had, or ""; the pass goes on with the last good one */
 	const struct sync_peer *peers; /* all other syncs; NULL: they are not known, and every inventory counts */
 	size_t peer_count;
 	int64_t now_ms;
-	bool plan; /* look only: nothing is written */
+	bool plan;			/* look only: nothing is written */
 	bool (*may_act)(void *context); /* asked before each write; NULL: always */
 	void *context;
 };

@@ -9,9 +9,9 @@
 enum { TEXT_MAP_VERSION = 64 };
 
 struct text_map {
-	const char *ns, *name, *key;                  /* borrowed */
-	const char *label, *label_value;              /* to find it by */
-	const char *annotation, *annotation_value;    /* kept when it is written; NULL: none */
+	const char *ns, *name, *key;		   /* borrowed */
+	const char *label, *label_value;	   /* to find it by */
+	const char *annotation, *annotation_value; /* kept when it is written; NULL: none */
 };
 
 /*

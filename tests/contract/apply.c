@@ -76,10 +76,14 @@ static void again_writes_nothing(void **state)
 	AUTODOC *one = must_apply(&configmaps, map_of("same", "a: '1'"), "one");
 	AUTODOC *again = must_apply(&configmaps, map_of("same", "a: '1'"), "one");
 	assert_string_equal(version_of(one), version_of(again));
-	AUTODOC *dep = must_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: same}\n"
-						 "spec: {size: 1, parts: [{name: a, count: 1}], tags: [x]}\n"), "one");
-	AUTODOC *dep2 = must_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: same}\n"
-						  "spec: {size: 1, parts: [{name: a, count: 1}], tags: [x]}\n"), "one");
+	AUTODOC *dep = must_apply(&widgets,
+				  yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: same}\n"
+				       "spec: {size: 1, parts: [{name: a, count: 1}], tags: [x]}\n"),
+				  "one");
+	AUTODOC *dep2 = must_apply(&widgets,
+				   yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: same}\n"
+					"spec: {size: 1, parts: [{name: a, count: 1}], tags: [x]}\n"),
+				   "one");
 	assert_string_equal(version_of(dep), version_of(dep2));
 	assert_int_equal(generation_of(dep2), 1);
 }
@@ -100,8 +104,10 @@ static void dry_run(void **state)
 	/* what would be refused is refused */
 	options.field_manager = "two";
 	assert_error(ERROR_CONFLICT, try_apply(&configmaps, map_of("dry", "a: '2'"), &options, &err));
-	assert_error(ERROR_INVALID, try_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: dry}\n"
-							     "spec: {size: many}\n"), &options, &err));
+	assert_error(ERROR_INVALID, try_apply(&widgets,
+					      yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: dry}\n"
+						   "spec: {size: many}\n"),
+					      &options, &err));
 }
 
 static void lists_merge_by_key(void **state)
@@ -120,7 +126,8 @@ static void lists_merge_by_key(void **state)
 	assert_string_not_equal(node_find_text(names, "0/name"), "A");
 	assert_string_not_equal(node_find_text(names, "1/name"), "A");
 	/* the keys of a custom kind are in its schema */
-	static const char widget[] = "apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: lists}\nspec: {parts: [{name: %s, count: %d}]}\n";
+	static const char widget[] =
+		"apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: lists}\nspec: {parts: [{name: %s, count: %d}]}\n";
 	AUTODOC *a = must_apply(&widgets, yaml(widget, "a", 1), "one");
 	AUTODOC *b = must_apply(&widgets, yaml(widget, "b", 2), "two");
 	assert_int_equal(node_count(node_find(doc_root(b), "spec/parts")), 2);
@@ -182,10 +189,14 @@ static void status_by_apply(void **state)
 int contract_apply(void)
 {
 	static const struct CMUnitTest apply[] = {
-		cmocka_unit_test(ownership_and_conflict), cmocka_unit_test(force_takes_over),
-		cmocka_unit_test(dropped_when_no_longer_applied), cmocka_unit_test(again_writes_nothing),
-		cmocka_unit_test(dry_run), cmocka_unit_test(lists_merge_by_key),
-		cmocka_unit_test(updates_own_fields), cmocka_unit_test(unknown_fields_are_refused),
+		cmocka_unit_test(ownership_and_conflict),
+		cmocka_unit_test(force_takes_over),
+		cmocka_unit_test(dropped_when_no_longer_applied),
+		cmocka_unit_test(again_writes_nothing),
+		cmocka_unit_test(dry_run),
+		cmocka_unit_test(lists_merge_by_key),
+		cmocka_unit_test(updates_own_fields),
+		cmocka_unit_test(unknown_fields_are_refused),
 		cmocka_unit_test(status_by_apply),
 	};
 	return cmocka_run_group_tests(apply, NULL, NULL);

@@ -8,13 +8,13 @@
 #include "flink/objects.h"
 #include "flink/rest.h"
 
-#define NAME     "count"
-#define JOB_ONE  "c0a10000000000000000000000000001"
-#define JOB_TWO  "c0a10000000000000000000000000002"
-#define NO_JOB   "c0a1000000000000000000000000000f"
-#define TRIGGER  "7199e200000000000000000000000001"
-#define STOP     "7199e200000000000000000000000002"
-#define LATE_STOP "7199e200000000000000000000000003"
+#define NAME	   "count"
+#define JOB_ONE	   "c0a10000000000000000000000000001"
+#define JOB_TWO	   "c0a10000000000000000000000000002"
+#define NO_JOB	   "c0a1000000000000000000000000000f"
+#define TRIGGER	   "7199e200000000000000000000000001"
+#define STOP	   "7199e200000000000000000000000002"
+#define LATE_STOP  "7199e200000000000000000000000003"
 #define NO_TRIGGER "7199e20000000000000000000000000f"
 
 enum { START_MS = 180000, WAIT_MS = 90000 };
@@ -45,7 +45,8 @@ static struct doc *spec(void)
 		    "  state.checkpoints.dir: file:///state/%s/checkpoints\n  state.savepoints.dir: file:///state/%s/savepoints\n"
 		    "  execution.checkpointing.interval: 2 s\n  heartbeat.interval: 1 s\n  web.refresh-interval: 500 ms\n"
 		    "  execution.checkpointing.externalized-checkpoint-retention: RETAIN_ON_CANCELLATION\n"
-		    "podTemplate:\n  spec:\n    containers:\n    - {name: flink-main-container, volumeMounts: [{name: state, mountPath: /state}]}\n"
+		    "podTemplate:\n  spec:\n    containers:\n    - {name: flink-main-container, volumeMounts: [{name: state, mountPath: "
+		    "/state}]}\n"
 		    "    volumes: [{name: state, hostPath: {path: %s, type: DirectoryOrCreate}}]\n"
 		    "jobManager: {resource: {memory: 800m, cpu: 0.1}}\ntaskManager: {resource: {memory: 1024m, cpu: 0.1}}\n"
 		    "job: {jarURI: 'local:///opt/flink/usrlib/count.jar', entryClass: CountJob, parallelism: 1, upgradeMode: savepoint}\n",
@@ -63,8 +64,13 @@ static void launch(const char *name, const char *job, const char *from, int64_t 
 {
 	AUTODOC *resource = spec(), *doc = doc_new(), *made = NULL;
 	AUTOFREE char *store = mem_printf("launch-%lld", (long long)number);
-	const struct flink_launch l = { .spec = doc_root(resource), .name = name, .ns = target.ns, .job_id = job,
-					.savepoint_path = from, .job_result_store_id = store, .number = number };
+	const struct flink_launch l = { .spec = doc_root(resource),
+					.name = name,
+					.ns = target.ns,
+					.job_id = job,
+					.savepoint_path = from,
+					.job_result_store_id = store,
+					.number = number };
 	struct node *deployment = NULL, *list = NULL;
 	assert_ok(flink_objects_jobmanager(&l, doc, &deployment, &err));
 	assert_ok(kube_create(target.kube, &deployments, target.ns, deployment, &made, &err));
@@ -109,7 +115,8 @@ static bool completed_at_least(void *context)
 /* The accumulator "count", restored part included; -1 where the job has none. */
 static int64_t counter(void)
 {
-	AUTOFREE char *path = mem_printf("/api/v1/namespaces/%s/services/" NAME "-rest:rest/proxy/v1/jobs/%s/accumulators", target.ns, f.job);
+	AUTOFREE char *path =
+		mem_printf("/api/v1/namespaces/%s/services/" NAME "-rest:rest/proxy/v1/jobs/%s/accumulators", target.ns, f.job);
 	AUTOBUF body = BUF_INIT;
 	assert_ok(kube_raw_get(target.kube, path, &body, &err));
 	AUTODOC *doc = doc_parse_json(buf_text(&body), body.len, "accumulators", NULL, &err);
@@ -233,7 +240,8 @@ static void starts(void **state)
 	assert_ok(flink_taskmanagers(&f.rest, &taskmanagers, &err));
 	assert_int_equal(taskmanagers, 1);
 	AUTODOC *deployment = must_get(&deployments, NAME), *list = NULL;
-	assert_ok(kube_list(target.kube, &pods, target.ns, "app=" NAME ",component=taskmanager,type=flink-native-kubernetes", &list, NULL, &err));
+	assert_ok(kube_list(target.kube, &pods, target.ns, "app=" NAME ",component=taskmanager,type=flink-native-kubernetes", &list, NULL,
+			    &err));
 	assert_int_equal(node_count(node_find(doc_root(list), "items")), 1);
 	assert_string_equal(text_at(list, "items/0/metadata/ownerReferences/0/uid"), uid_of(deployment));
 	assert_int_equal(count_of(&pods, "app=" NAME ",component=jobmanager"), 1);
@@ -530,10 +538,14 @@ static int end(void **state)
 int contract_flink(void)
 {
 	static const struct CMUnitTest flink[] = {
-		cmocka_unit_test(starts), cmocka_unit_test(checkpoints_and_ha), cmocka_unit_test(savepoint),
+		cmocka_unit_test(starts),
+		cmocka_unit_test(checkpoints_and_ha),
+		cmocka_unit_test(savepoint),
 		cmocka_unit_test(asks_a_running_job),
-		cmocka_unit_test(goes_on_from_ha_metadata), cmocka_unit_test(stops_with_savepoint),
-		cmocka_unit_test(jobmanager_outlives_the_job), cmocka_unit_test(an_ended_job_stays_ended),
+		cmocka_unit_test(goes_on_from_ha_metadata),
+		cmocka_unit_test(stops_with_savepoint),
+		cmocka_unit_test(jobmanager_outlives_the_job),
+		cmocka_unit_test(an_ended_job_stays_ended),
 		cmocka_unit_test(goes_on_from_the_savepoint),
 		cmocka_unit_test(never_starts_empty),
 	};

@@ -3,8 +3,10 @@
 
 static struct doc *owned_map(const char *name, const struct doc *owner)
 {
-	return yaml("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  ownerReferences:\n  - {apiVersion: contract.weir.dev/v1, kind: Widget,"
-		    " name: %s, uid: %s, blockOwnerDeletion: true}\n", name, text_at(owner, "metadata/name"), uid_of(owner));
+	return yaml("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: %s\n  ownerReferences:\n  - {apiVersion: contract.weir.dev/v1, "
+		    "kind: Widget,"
+		    " name: %s, uid: %s, blockOwnerDeletion: true}\n",
+		    name, text_at(owner, "metadata/name"), uid_of(owner));
 }
 
 static struct doc *owner(const char *name)
@@ -104,9 +106,10 @@ static bool no_pods(void *context)
 static void deployment(void **state)
 {
 	(void)state;
-	static const char text[] = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: %d\n"
-				   "  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
-				   "    spec:\n      terminationGracePeriodSeconds: 0\n      containers: [{name: main, image: 'contract-no-such-image:1'}]\n";
+	static const char text[] =
+		"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  replicas: %d\n"
+		"  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n"
+		"    spec:\n      terminationGracePeriodSeconds: 0\n      containers: [{name: main, image: 'contract-no-such-image:1'}]\n";
 	AUTODOC *made = must_apply(&deployments, yaml(text, 2), "one");
 	assert_string_equal(text_at(made, "spec/strategy/type"), "RollingUpdate"); /* defaults are filled in */
 	assert_string_equal(text_at(made, "spec/template/spec/restartPolicy"), "Always");
@@ -123,7 +126,8 @@ static void deployment(void **state)
 	until(observed, &generation, 60000, "the new generation was observed");
 	until(no_pods, (void *)"web", 60000, "the pods are gone");
 	AUTODOC *selector = yaml("spec: {selector: {matchLabels: {app: other}}, template: {metadata: {labels: {app: other}}}}");
-	assert_error(ERROR_INVALID, kube_patch(target.kube, &deployments, target.ns, "web", KUBE_MERGE_PATCH, NULL, doc_root(selector), NULL, &err));
+	assert_error(ERROR_INVALID,
+		     kube_patch(target.kube, &deployments, target.ns, "web", KUBE_MERGE_PATCH, NULL, doc_root(selector), NULL, &err));
 	AUTODOC *again = must_apply(&deployments, yaml(text, 1), "one");
 	must_delete(&deployments, "web", "Foreground");
 	until_gone(&deployments, "web");

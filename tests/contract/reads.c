@@ -24,7 +24,8 @@ static void label_selectors(void **state)
 	(void)state;
 	static const char *const labels[] = { "set: l, tier: web, zone: a", "set: l, tier: db, zone: b", "set: l, tier: cache" };
 	for (size_t i = 0; i < ARRAY_SIZE(labels); i++) {
-		AUTODOC *made = must_create(&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: label-%zu, labels: {%s}}\n", i, labels[i]));
+		AUTODOC *made = must_create(
+			&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: label-%zu, labels: {%s}}\n", i, labels[i]));
 	}
 	expect_names("set=l", "label-0 label-1 label-2");
 	expect_names("set=l,tier=db", "label-1");
@@ -57,7 +58,8 @@ static void pages(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < MANY; i++) {
-		AUTODOC *made = must_create(&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page-%03u, labels: {set: pages}}\n", i));
+		AUTODOC *made = must_create(
+			&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page-%03u, labels: {set: pages}}\n", i));
 	}
 	unsigned before = target.tap.lists;
 	AUTODOC *all = NULL;
@@ -79,7 +81,8 @@ static void pages(void **state)
 	buf_puts(&query, "limit=400&continue=");
 	buf_put_url(&query, text_at(first, "metadata/continue"));
 	/* what comes after the first page is of the same version */
-	AUTODOC *late = must_create(&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page-300-late, labels: {set: pages}}\n"));
+	AUTODOC *late =
+		must_create(&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: page-300-late, labels: {set: pages}}\n"));
 	AUTODOC *second = page(buf_text(&query));
 	assert_int_equal(node_count(node_find(doc_root(second), "items")), MANY - 200);
 	assert_string_equal(text_at(second, "items/0/metadata/name"), "page-200");
@@ -137,7 +140,8 @@ static const int64_t wall = 1767323045000;
 static void lease_has_one_holder(void **state)
 {
 	(void)state;
-	struct lease *one = lease_new(target.kube, target.ns, "lead", "one", 15), *two = lease_new(target.kube, target.ns, "lead", "two", 15);
+	struct lease *one = lease_new(target.kube, target.ns, "lead", "one", 15),
+		     *two = lease_new(target.kube, target.ns, "lead", "two", 15);
 	assert_ok(lease_step(one, 0, wall, &err));
 	assert_ok(lease_step(two, 0, wall, &err));
 	assert_true(lease_may_act(one, 0));
@@ -165,8 +169,14 @@ static void events(void **state)
 	(void)state;
 	static const struct kube_resource resource = { "v1", "Event", "events", true, false };
 	AUTODOC *about = must_create(&configmaps, yaml("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: eventful}\n"));
-	const struct kube_event event = { .api_version = "v1", .kind = "ConfigMap", .ns = target.ns, .name = "eventful", .uid = uid_of(about),
-					  .warning = true, .reason = "Contract", .message = "something was seen" };
+	const struct kube_event event = { .api_version = "v1",
+					  .kind = "ConfigMap",
+					  .ns = target.ns,
+					  .name = "eventful",
+					  .uid = uid_of(about),
+					  .warning = true,
+					  .reason = "Contract",
+					  .message = "something was seen" };
 	assert_ok(kube_event_record(target.kube, &event, wall, &err));
 	assert_ok(kube_event_record(target.kube, &event, wall + 5000, &err));
 	AUTODOC *list = NULL;
@@ -188,8 +198,12 @@ static void events(void **state)
 int contract_reads(void)
 {
 	static const struct CMUnitTest reads[] = {
-		cmocka_unit_test(label_selectors), cmocka_unit_test(pages),		   cmocka_unit_test(discovery),
-		cmocka_unit_test(discover_all),	   cmocka_unit_test(lease_has_one_holder), cmocka_unit_test(events),
+		cmocka_unit_test(label_selectors),
+		cmocka_unit_test(pages),
+		cmocka_unit_test(discovery),
+		cmocka_unit_test(discover_all),
+		cmocka_unit_test(lease_has_one_holder),
+		cmocka_unit_test(events),
 	};
 	return cmocka_run_group_tests(reads, NULL, NULL);
 }

@@ -11,9 +11,8 @@ static const struct group {
 	const char *name;
 	int (*run)(void);
 } groups[] = {
-	{ "apply", contract_apply }, { "writes", contract_writes }, { "owners", contract_owners },
-	{ "reads", contract_reads }, { "watch", contract_watch },   { "flink", contract_flink },
-	{ "shapes", contract_shapes },
+	{ "apply", contract_apply }, { "writes", contract_writes }, { "owners", contract_owners }, { "reads", contract_reads },
+	{ "watch", contract_watch }, { "flink", contract_flink },   { "shapes", contract_shapes },
 };
 
 static int usage(void)
@@ -28,10 +27,14 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option names[] = {
-		{ "sim", no_argument, NULL, 's' },		   { "sim-http", no_argument, NULL, 'h' },
-		{ "kubeconfig", required_argument, NULL, 'k' },	   { "image", required_argument, NULL, 'i' },
-		{ "flink-version", required_argument, NULL, 'v' }, { "state-dir", required_argument, NULL, 'd' },
-		{ "only", required_argument, NULL, 'o' },	   { "jar", required_argument, NULL, 'j' },
+		{ "sim", no_argument, NULL, 's' },
+		{ "sim-http", no_argument, NULL, 'h' },
+		{ "kubeconfig", required_argument, NULL, 'k' },
+		{ "image", required_argument, NULL, 'i' },
+		{ "flink-version", required_argument, NULL, 'v' },
+		{ "state-dir", required_argument, NULL, 'd' },
+		{ "only", required_argument, NULL, 'o' },
+		{ "jar", required_argument, NULL, 'j' },
 		{ 0 },
 	};
 	struct target_options options = { .image = "flink:1.20", .flink_version = "v1_20" };
@@ -40,15 +43,31 @@ int main(int argc, char **argv)
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
 		targets += c == 's' || c == 'h' || c == 'k';
 		switch (c) {
-		case 's': break;
-		case 'h': options.over_http = true; break;
-		case 'k': options.kubeconfig = optarg; break;
-		case 'i': options.image = optarg; break;
-		case 'v': options.flink_version = optarg; break;
-		case 'd': options.state_dir = optarg; break;
-		case 'j': options.jar = optarg; break;
-		case 'o': only = optarg; break;
-		default: return usage();
+		case 's':
+			break;
+		case 'h':
+			options.over_http = true;
+			break;
+		case 'k':
+			options.kubeconfig = optarg;
+			break;
+		case 'i':
+			options.image = optarg;
+			break;
+		case 'v':
+			options.flink_version = optarg;
+			break;
+		case 'd':
+			options.state_dir = optarg;
+			break;
+		case 'j':
+			options.jar = optarg;
+			break;
+		case 'o':
+			only = optarg;
+			break;
+		default:
+			return usage();
 		}
 	}
 	if (targets != 1 || optind != argc)

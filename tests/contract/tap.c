@@ -71,5 +71,6 @@ static void tap_close(struct http_stream *stream)
 
 void tap_init(struct tap *tap, const struct http *inner)
 {
-	*tap = (struct tap){ .inner = inner, .http = { .context = tap, .send = tap_send, .open = tap_open, .read = tap_read, .close = tap_close } };
+	*tap = (struct tap){ .inner = inner,
+			     .http = { .context = tap, .send = tap_send, .open = tap_open, .read = tap_read, .close = tap_close } };
 }

@@ -20,7 +20,8 @@ const struct kube_resource deployments = { "apps/v1", "Deployment", "deployments
 const struct kube_resource replicasets = { "apps/v1", "ReplicaSet", "replicasets", true, true };
 const struct kube_resource namespaces = { "v1", "Namespace", "namespaces", false, true };
 const struct kube_resource widgets = { "contract.weir.dev/v1", "Widget", "widgets", true, true };
-static const struct kube_resource crds = { "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false, true };
+static const struct kube_resource crds = { "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false,
+					   true };
 
 static struct {
 	struct sim *sim;
@@ -66,8 +67,10 @@ void until(condition_fn *condition, void *context, int64_t limit_ms, const char 
 
 static const char widget_crd[] =
 	"apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.contract.weir.dev}\n"
-	"spec:\n  group: contract.weir.dev\n  scope: Namespaced\n  names: {kind: Widget, plural: widgets, singular: widget, listKind: WidgetList}\n"
-	"  versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {status: {}}\n    schema:\n      openAPIV3Schema:\n"
+	"spec:\n  group: contract.weir.dev\n  scope: Namespaced\n  names: {kind: Widget, plural: widgets, singular: widget, listKind: "
+	"WidgetList}\n"
+	"  versions:\n  - name: v1\n    served: true\n    storage: true\n    subresources: {status: {}}\n    schema:\n      "
+	"openAPIV3Schema:\n"
 	"        type: object\n        properties:\n"
 	"          spec:\n            type: object\n            properties:\n              size: {type: integer, minimum: 0}\n"
 	"              color: {type: string}\n              tags: {type: array, items: {type: string}}\n"

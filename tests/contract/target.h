@@ -27,15 +27,15 @@ typedef bool condition_fn(void *context);
 
 struct target {
 	struct http *http;
-	struct tap tap;    /* in front of it; kube speaks through this */
+	struct tap tap;	   /* in front of it; kube speaks through this */
 	struct kube *kube; /* keeps managedFields */
-	const char *ns;    /* a namespace of this run's own; its service account "flink" may do what Flink needs */
+	const char *ns;	   /* a namespace of this run's own; its service account "flink" may do what Flink needs */
 	/* Asks until it is so; false: not within limit_ms of this target's time. */
 	bool (*until)(condition_fn *condition, void *context, int64_t limit_ms);
 	const char *image, *flink_version; /* of Flink clusters */
-	const char *state_dir;             /* a folder of the machine that their pods mount */
-	const char *jar;                   /* the test job's, for uploads, or NULL */
-	bool is_real;                      /* not the simulator */
+	const char *state_dir;		   /* a folder of the machine that their pods mount */
+	const char *jar;		   /* the test job's, for uploads, or NULL */
+	bool is_real;			   /* not the simulator */
 };
 extern struct target target;
 extern struct error err; /* of the case that runs */
@@ -71,19 +71,19 @@ int64_t generation_of(const struct doc *doc);
 bool has_text(const struct node *list, const char *text);
 
 /* The call, which reports to `err`, succeeds. */
-#define assert_ok(call)                                   \
-	do {                                              \
-		err = ERROR_INIT;                         \
-		if (!(call))                              \
+#define assert_ok(call)                                      \
+	do {                                                 \
+		err = ERROR_INIT;                            \
+		if (!(call))                                 \
 			fail_msg(#call ": %s", err.message); \
 	} while (0)
 /* Likewise: the call, which reports to `err`, fails with this kind of error. */
-#define assert_error(kind_, call)                                                                              \
-	do {                                                                                                   \
-		err = ERROR_INIT;                                                                              \
-		if (call)                                                                                      \
-			fail_msg(#call " succeeded");                                                          \
-		if (err.kind != (kind_))                                                                       \
+#define assert_error(kind_, call)                                                                                                    \
+	do {                                                                                                                         \
+		err = ERROR_INIT;                                                                                                    \
+		if (call)                                                                                                            \
+			fail_msg(#call " succeeded");                                                                                \
+		if (err.kind != (kind_))                                                                                             \
 			fail_msg(#call ": expected %s, got %s: %s", error_kind_name(kind_), error_kind_name(err.kind), err.message); \
 	} while (0)
 #define assert_contains(text, part)                                   \

@@ -15,7 +15,9 @@ struct follower {
 static void on_event(void *context, enum kube_watch_type type, const struct node *object)
 {
 	struct follower *f = context;
-	static const char signs[] = { [KUBE_WATCH_ADDED] = '+', [KUBE_WATCH_MODIFIED] = '~', [KUBE_WATCH_DELETED] = '-', [KUBE_WATCH_SYNCED] = '!' };
+	static const char signs[] = {
+		[KUBE_WATCH_ADDED] = '+', [KUBE_WATCH_MODIFIED] = '~', [KUBE_WATCH_DELETED] = '-', [KUBE_WATCH_SYNCED] = '!'
+	};
 	buf_printf(&f->told, "%c%s ", signs[type], type == KUBE_WATCH_SYNCED ? "" : node_text_or(node_find(object, "metadata/name"), "?"));
 }
 
@@ -49,8 +51,11 @@ static void unfollow(struct follower *f)
 
 static long long widget(const char *name, const char *set, int size)
 {
-	AUTODOC *made = must_apply(&widgets, yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: %s, labels: {set: %s}}\n"
-						  "spec: {size: %d}\n", name, set, size), "one");
+	AUTODOC *made = must_apply(&widgets,
+				   yaml("apiVersion: contract.weir.dev/v1\nkind: Widget\nmetadata: {name: %s, labels: {set: %s}}\n"
+					"spec: {size: %d}\n",
+					name, set, size),
+				   "one");
 	return strtoll(version_of(made), NULL, 10);
 }
 

@@ -113,16 +113,21 @@ static void patches(void **state)
 	assert_ok(kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_MERGE_PATCH, NULL, doc_root(merge), &out, &err));
 	assert_null(node_find(doc_root(out), "spec/color"));
 	assert_int_equal(node_count(node_find(doc_root(out), "spec/tags")), 1);
-	AUTODOC *json = yaml("[{op: test, path: /spec/size, value: 1}, {op: replace, path: /spec/size, value: 2}, {op: add, path: /spec/tags/-, value: d}]");
+	AUTODOC *json = yaml("[{op: test, path: /spec/size, value: 1}, {op: replace, path: /spec/size, value: 2}, {op: add, path: "
+			     "/spec/tags/-, value: d}]");
 	AUTODOC *changed = NULL;
 	assert_ok(kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_JSON_PATCH, NULL, doc_root(json), &changed, &err));
 	assert_string_equal(text_at(changed, "spec/size"), "2");
 	assert_string_equal(text_at(changed, "spec/tags/1"), "d");
-	assert_error(ERROR_INVALID, kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_JSON_PATCH, NULL, doc_root(json), NULL, &err));
-	assert_error(ERROR_INVALID, kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_STRATEGIC_PATCH, NULL, doc_root(merge), NULL, &err));
+	assert_error(ERROR_INVALID,
+		     kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_JSON_PATCH, NULL, doc_root(json), NULL, &err));
+	assert_error(ERROR_INVALID,
+		     kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_STRATEGIC_PATCH, NULL, doc_root(merge), NULL, &err));
 	AUTODOC *stale = yaml("metadata: {resourceVersion: '%s'}\nspec: {size: 8}", version_of(made));
-	assert_error(ERROR_CONFLICT, kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_MERGE_PATCH, NULL, doc_root(stale), NULL, &err));
-	assert_error(ERROR_NOT_FOUND, kube_patch(target.kube, &widgets, target.ns, "patched-none", KUBE_MERGE_PATCH, NULL, doc_root(merge), NULL, &err));
+	assert_error(ERROR_CONFLICT,
+		     kube_patch(target.kube, &widgets, target.ns, "patched", KUBE_MERGE_PATCH, NULL, doc_root(stale), NULL, &err));
+	assert_error(ERROR_NOT_FOUND,
+		     kube_patch(target.kube, &widgets, target.ns, "patched-none", KUBE_MERGE_PATCH, NULL, doc_root(merge), NULL, &err));
 	AUTODOC *service = must_create(&services, yaml("apiVersion: v1\nkind: Service\nmetadata: {name: patched}\n"
 						       "spec: {selector: {a: b}, ports: [{name: one, port: 80}]}"));
 	assert_true(str_starts(text_at(service, "spec/clusterIP"), "10."));
@@ -162,7 +167,8 @@ static void finalizers(void **state)
 	AUTODOC *again = must_get(&widgets, "held");
 	assert_string_equal(text_at(again, "metadata/deletionTimestamp"), text_at(held, "metadata/deletionTimestamp"));
 	AUTODOC *more = yaml("metadata: {finalizers: [contract.weir.dev/hold, contract.weir.dev/more]}");
-	assert_error(ERROR_INVALID, kube_patch(target.kube, &widgets, target.ns, "held", KUBE_MERGE_PATCH, NULL, doc_root(more), NULL, &err));
+	assert_error(ERROR_INVALID,
+		     kube_patch(target.kube, &widgets, target.ns, "held", KUBE_MERGE_PATCH, NULL, doc_root(more), NULL, &err));
 	AUTODOC *change = yaml("spec: {size: 4}"), *release = yaml("metadata: {finalizers: []}"); /* the spec may still change */
 	assert_ok(kube_patch(target.kube, &widgets, target.ns, "held", KUBE_MERGE_PATCH, NULL, doc_root(change), NULL, &err));
 	assert_ok(kube_patch(target.kube, &widgets, target.ns, "held", KUBE_MERGE_PATCH, NULL, doc_root(release), NULL, &err));
@@ -172,10 +178,14 @@ static void finalizers(void **state)
 int contract_writes(void)
 {
 	static const struct CMUnitTest writes[] = {
-		cmocka_unit_test(create_twice),	 cmocka_unit_test(create_refused),
-		cmocka_unit_test(generated_name), cmocka_unit_test(replace_with_an_old_version),
-		cmocka_unit_test(status_is_apart), cmocka_unit_test(patches),
-		cmocka_unit_test(delete_with_preconditions), cmocka_unit_test(finalizers),
+		cmocka_unit_test(create_twice),
+		cmocka_unit_test(create_refused),
+		cmocka_unit_test(generated_name),
+		cmocka_unit_test(replace_with_an_old_version),
+		cmocka_unit_test(status_is_apart),
+		cmocka_unit_test(patches),
+		cmocka_unit_test(delete_with_preconditions),
+		cmocka_unit_test(finalizers),
 	};
 	return cmocka_run_group_tests(writes, NULL, NULL);
 }

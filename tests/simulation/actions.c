@@ -119,10 +119,10 @@ static void commit_step(struct world *w, const struct step *s)
 	for (int i = 0; i < JOBS && !c->bad && !c->empty; i++)
 		if (c->present[i]) {
 			buf_puts(&text, "---\n");
-			version_print(&c->job[i], w->chosen[i], &text);
+			version_print(&c->job[i], schedule_storage(w->schedule), w->chosen[i], &text);
 		}
 	if (c->session != 0 && !c->bad && !c->empty)
-		session_print(c->session, &text);
+		session_print(c->session, schedule_storage(w->schedule), &text);
 	c->text = buf_take(&text);
 }
 
@@ -145,7 +145,7 @@ static void edit(struct world *w, const struct step *s)
 	take_choice(w, &s->f);
 	note_version(w, &s->f, false);
 	w->edited_off |= s->f.pre == PREFLIGHT_OFF || version_refused(&s->f); /* a person may run what preflight would refuse */
-	version_print(&s->f, w->chosen[s->f.job], &text);
+	version_print(&s->f, schedule_storage(w->schedule), w->chosen[s->f.job], &text);
 	(void)ask(w, "PATCH", path, "application/apply-patch+yaml", buf_text(&text));
 }
 
@@ -161,7 +161,7 @@ static void approve(struct world *w)
 
 static size_t savepoints_of(struct world *w)
 {
-	return sim_storage_count(w->sim, "file:/s/");
+	return sim_storage_count(w->sim, w->schedule->uncovered ? "hdfs://far/s/" : "file:/s/");
 }
 
 static void storage_lose(struct world *w, int job)

@@ -54,7 +54,7 @@ static void check_newest(struct world *w, int job)
 	char path[512];
 	int64_t value;
 	AUTOFREE char *key = mem_printf("default/%s", job_names[job]);
-	if (!w->lost_state && sim_newest(w->sim, key, path) && str_starts(path, "file:/s/") && !sim_storage_get(w->sim, path, &value))
+	if (!w->lost_state && sim_newest(w->sim, key, path) && strstr(path, "/savepoint-") != NULL && !sim_storage_get(w->sim, path, &value))
 		world_fail(w, "invariant 3: the newest state of %s was disposed of: %s", job_names[job], path);
 }
 

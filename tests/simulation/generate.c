@@ -7,6 +7,8 @@
 #include "lifecycle/decide.h"
 #include "schedule.h"
 
+enum { OLD_MS = 700000 }; /* longer than lifecycle takes a state for just left */
+
 struct maker {
 	struct course *out;
 	uint64_t state;
@@ -276,6 +278,34 @@ void schedule_make(uint64_t seed, struct course *out)
 		else
 			trouble_of_flink(&m, end);
 	}
+	out->uncovered = chance(&m, 15);
+}
+
+/* Rolled back, then removed and created anew later, more than once: each time a pod looks whether the old state still exists. */
+static void come_back(struct maker *m)
+{
+	m->out->uncovered = true;
+	for (int i = 0; i < 2; i++) {
+		m->job[0].num = ++m->num;
+		m->job[0].kind = BEHAVE_BROKEN;
+		commit(m, 0, STEP_COMMIT);
+		m->job[0].num = ++m->num;
+		m->job[0].kind = BEHAVE_WELL;
+		m->t += 15000 + below(m, 3000);
+		commit(m, 0, STEP_COMMIT);
+		m->t += 8000;
+		m->job[0].gone = 1;
+		commit(m, 0, STEP_COMMIT);
+		m->t += 3000;
+		add(m, STEP_APPROVE);
+		m->t += 9000 + below(m, 3000);
+		add(m, STEP_JUMP)->f.ms = OLD_MS;
+		m->job[0].gone = 0;
+		m->job[0].restore = chance(m, 50) ? FROM_LATEST : FROM_NEWEST_PATH;
+		commit(m, 0, STEP_COMMIT);
+		m->t += 8000 + below(m, 3000);
+	}
+	m->job[0].restore = FROM_NOTHING;
 }
 
 void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t try, struct course *out)
@@ -307,6 +337,8 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 		commit(&m, 0, STEP_COMMIT);
 		m.t += 9000 + below(&m, 500);
 	}
+	if (effect == EFFECT_PROBE || effect == EFFECT_END_PROBE)
+		come_back(&m);
 	m.job[0].num = ++m.num;
 	m.job[0].mode = effect == EFFECT_CANCEL_JOB ? MODE_LAST_STATE : MODE_SAVEPOINT + below(&m, 2);
 	commit(&m, 0, STEP_COMMIT);

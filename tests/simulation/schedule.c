@@ -56,7 +56,7 @@ void step_print(const struct step *step, struct buf *out)
 
 void schedule_print(const struct course *s, struct buf *out)
 {
-	buf_printf(out, "seed %llu\n", (unsigned long long)s->seed);
+	buf_printf(out, "seed %llu\n%s", (unsigned long long)s->seed, s->uncovered ? "uncovered\n" : "");
 	for (int i = 0; i < s->count; i++) {
 		step_print(&s->steps[i], out);
 		buf_puts(out, "\n");
@@ -89,6 +89,10 @@ static bool read_line(char *line, struct course *out)
 		out->seed = word == NULL ? 0 : strtoull(word, NULL, 10);
 		return true;
 	}
+	if (strcmp(word, "uncovered") == 0) {
+		out->uncovered = true;
+		return true;
+	}
 	int kind = 0;
 	while (kind < STEP_COUNT && strcmp(step_names[kind], word) != 0)
 		kind++;
@@ -116,10 +120,15 @@ bool schedule_read(const char *file, struct course *out, struct error *err)
 		ok = read_line(line, out);
 	}
 	(void)fclose(in);
-	return ok || error_set(err, ERROR_INVALID, "%s:%d: expected `seed N` or a step of schedule.def with its fields", file, number);
+	return ok || error_set(err, ERROR_INVALID, "%s:%d: expected `seed N`, `uncovered` or a step of schedule.def with its fields", file, number);
 }
 
 /* ---- manifests ---- */
+
+const char *schedule_storage(const struct course *s)
+{
+	return s->uncovered ? "hdfs://far" : "file://";
+}
 
 static void print_job(const struct step_fields *v, struct buf *out)
 {
@@ -140,7 +149,7 @@ static void print_job(const struct step_fields *v, struct buf *out)
 		buf_printf(out, "    upgradeMode: %s\n", modes[v->mode]);
 }
 
-void version_print(const struct step_fields *v, const char *newest_path, struct buf *out)
+void version_print(const struct step_fields *v, const char *storage, const char *newest_path, struct buf *out)
 {
 	static const char *const preflight[] = { NULL, "off", "require" };
 	buf_printf(out, "apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata:\n  name: %s\n  namespace: default\n",
@@ -152,13 +161,14 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 	if (v->restore == FROM_LATEST)
 		buf_puts(out, "    weir.dev/restore-from: latest\n");
 	else if (v->restore == FROM_NEWEST_PATH)
-		buf_printf(out, "    weir.dev/restore-from: 'path:%s'\n", *newest_path == '\0' ? "file:/nowhere" : newest_path);
+		buf_printf(out, "    weir.dev/restore-from: 'path:%s%s'\n", *newest_path == '\0' ? storage : "",
+			   *newest_path == '\0' ? "/nowhere" : newest_path);
 	if (preflight[v->pre] != NULL)
 		buf_printf(out, "    weir.dev/preflight: '%s'\n", preflight[v->pre]);
 	buf_printf(out,
 		   "spec:\n  image: flink:%s\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
-		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n",
-		   v->kind == BEHAVE_NO_IMAGE ? "does-not-exist" : "1.20");
+		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: %s/c\n",
+		   v->kind == BEHAVE_NO_IMAGE ? "does-not-exist" : "1.20", storage);
 	if (v->kind == BEHAVE_REFUSED)
 		buf_puts(out, "    refuse-me: 'yes'\n");
 	if (v->kind == BEHAVE_FAIL_ONCE)
@@ -166,32 +176,31 @@ void version_print(const struct step_fields *v, const char *newest_path, struct 
 	if (v->chk)
 		buf_puts(out, "    execution.checkpointing.interval: 1s\n");
 	if (v->dir)
-		buf_puts(out, "    state.savepoints.dir: file:///s\n");
+		buf_printf(out, "    state.savepoints.dir: %s/s\n", storage);
 	if (v->trim > 1)
 		buf_puts(out, "    kubernetes.operator.periodic.savepoint.interval: 2s\n");
 	if (v->trim)
 		buf_puts(out, "    kubernetes.operator.savepoint.history.max.count: '1'\n");
 	if (v->ha)
-		buf_puts(out, "    high-availability.type: kubernetes\n    high-availability.storageDir: file:///ha\n");
+		buf_printf(out, "    high-availability.type: kubernetes\n    high-availability.storageDir: %s/ha\n", storage);
 	buf_puts(out, "  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n");
 	if (v->ingress != 0)
 		buf_printf(out, "  ingress: {template: 'h%lld.example.com/{{namespace}}/{{name}}'}\n", (long long)v->ingress);
 	print_job(v, out);
 }
 
-void session_print(int64_t version, struct buf *out)
+void session_print(int64_t version, const char *storage, struct buf *out)
 {
 	buf_printf(out,
 		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: pool, namespace: default}\nspec:\n"
 		   "  image: flink:1.20\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
-		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: file:///c\n    state.savepoints.dir: file:///s\n"
-		   "    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: "
-		   "file:///ha\n"
+		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: %s/c\n    state.savepoints.dir: %s/s\n"
+		   "    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: %s/ha\n"
 		   "  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n"
 		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkSessionJob\nmetadata: {name: task, namespace: default}\nspec:\n"
 		   "  deploymentName: pool\n  job:\n    jarURI: local:///opt/count.jar\n    entryClass: Count\n    parallelism: 1\n"
 		   "    upgradeMode: savepoint\n    state: running\n    args: [--version, '%lld']\n",
-		   (long long)version);
+		   storage, storage, storage, (long long)version);
 }
 
 bool version_refused(const struct step_fields *v)

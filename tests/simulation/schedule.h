@@ -1,6 +1,6 @@
 /*
  * schedule: what happens in one simulated run, as plain data: edits, faults and crashes, each at a virtual time or at a port call. Made from
- * a seed or read from a text (a fixture, a scenario); one line a step, `name field=value ...`, fields that are 0 left out. Also the versions
+ * a seed or read from a text (a fixture, a scenario); one line a step, `name field=value ...`, fields that are 0 left out; `seed N`, `uncovered`. Also the versions
  * of a job that commits and edits set, as manifests.
  */
 #ifndef SIMULATION_SCHEDULE_H
@@ -59,7 +59,8 @@ enum { STEPS_MAX = 64, JOBS = 2 };
 extern const char *const job_names[JOBS];
 
 struct course {
-	uint64_t seed; /* of everything that is random while it runs */
+	uint64_t seed;	/* of everything that is random while it runs */
+	bool uncovered; /* the state lies where no configured store reaches: only a pod can look there */
 	struct step steps[STEPS_MAX];
 	int count;
 };
@@ -75,10 +76,12 @@ void schedule_print(const struct course *s, struct buf *out);
 void step_print(const struct step *step, struct buf *out);
 bool schedule_read(const char *file, struct course *out, struct error *err);
 
-/* The manifest of a version; newest_path is what FROM_NEWEST_PATH names. */
-void version_print(const struct step_fields *v, const char *newest_path, struct buf *out);
+/* Where its checkpoints, savepoints and HA metadata lie: in /c, /s and /ha of it. */
+const char *schedule_storage(const struct course *s);
+/* The manifest of a version, its state in a storage; newest_path is what FROM_NEWEST_PATH names. */
+void version_print(const struct step_fields *v, const char *storage, const char *newest_path, struct buf *out);
 /* A session cluster and a job on it, of that version. */
-void session_print(int64_t version, struct buf *out);
+void session_print(int64_t version, const char *storage, struct buf *out);
 /* Can it never run, so that preflight must keep it out? */
 bool version_refused(const struct step_fields *v);
 

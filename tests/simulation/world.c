@@ -267,8 +267,8 @@ static bool set_up(struct world *w)
 	w->config.cache_dir = w->scratch == NULL ? NULL : mem_strdup(w->scratch);
 	struct error err;
 	struct state_store store = sim_state_store(w->sim);
-	if (!state_stores_open(NULL, 0, &w->stores, &err) || !state_stores_add(w->stores, "file:///", &store, &err) ||
-	    !sim_load_yaml(w->sim, setting, &err))
+	if (!state_stores_open(NULL, 0, &w->stores, &err) ||
+	    !(w->schedule->uncovered || state_stores_add(w->stores, "file:///", &store, &err)) || !sim_load_yaml(w->sim, setting, &err))
 		world_fail(w, "set-up: %s", err.message);
 	kill_probe = tap_probe;
 	return !w->failed;

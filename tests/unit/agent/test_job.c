@@ -132,7 +132,8 @@ static void patch_spec(const char *json)
 {
 	struct error err = ERROR_INIT;
 	AUTODOC *doc = doc_parse_json(json, strlen(json), "patch", NULL, &err);
-	if (doc == NULL || !kube_patch(agent.kube, &KIND_FLINKDEPLOYMENT, "default", "orders", KUBE_MERGE_PATCH, NULL, doc_root(doc), NULL, &err))
+	if (doc == NULL ||
+	    !kube_patch(agent.kube, &KIND_FLINKDEPLOYMENT, "default", "orders", KUBE_MERGE_PATCH, NULL, doc_root(doc), NULL, &err))
 		fail_msg("%s", err.message);
 }
 

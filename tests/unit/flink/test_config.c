@@ -76,7 +76,8 @@ static void recorded_standalone(void **state)
 static void flattening(void **state)
 {
 	(void)state;
-	AUTODOC *from = parse("nested: {inner: 5, list: [x, z], none: [], t: true, nil: null}\nplain.key: v\ndeep: {a: {b: [1, [2, 3]]}}\n");
+	AUTODOC *from =
+		parse("nested: {inner: 5, list: [x, z], none: [], t: true, nil: null}\nplain.key: v\ndeep: {a: {b: [1, [2, 3]]}}\n");
 	AUTODOC *expected =
 		parse("{nested.inner: '5', nested.list: 'x;z', nested.t: 'true', nested.nil: 'null', plain.key: v, deep.a.b: '1;2;3'}");
 	AUTODOC *doc = doc_new();
@@ -227,9 +228,14 @@ static void sessions(void **state)
 		(void)node_remove(doc_root(spec), "job");
 		node_set_text(spec, doc_root(spec), "mode", modes[i]);
 		struct node *config = build(doc, doc_root(spec), NULL);
-		static const char *const of_jobs[] = { "$internal.pipeline.job-id", "pipeline.jars", "pipeline.classpaths", "pipeline.name",
-						       "$internal.application.program-args", "execution.savepoint.path",
-						       "execution.shutdown-on-application-finish", "execution.state-recovery.claim-mode" };
+		static const char *const of_jobs[] = { "$internal.pipeline.job-id",
+						       "pipeline.jars",
+						       "pipeline.classpaths",
+						       "pipeline.name",
+						       "$internal.application.program-args",
+						       "execution.savepoint.path",
+						       "execution.shutdown-on-application-finish",
+						       "execution.state-recovery.claim-mode" };
 		for (size_t k = 0; k < ARRAY_SIZE(of_jobs); k++)
 			assert_null(node_get(config, of_jobs[k]));
 		assert_string_equal(node_text(node_get(config, "parallelism.default")), "1");
@@ -261,7 +267,8 @@ static void names_by_version(void **state)
 		{ "v1_17", "{high-availability: kubernetes}", "high-availability", "kubernetes" },
 		{ "v2_0", "{high-availability: kubernetes, high-availability.storageDir: s}", "high-availability.type", "kubernetes" },
 		{ "v2_0", "{high-availability: kubernetes, high-availability.storageDir: s}", "high-availability", NULL },
-		{ "v2_1", "{restart-strategy: fixed-delay, restart-strategy.fixed-delay.attempts: 3}", "restart-strategy.type", "fixed-delay" },
+		{ "v2_1", "{restart-strategy: fixed-delay, restart-strategy.fixed-delay.attempts: 3}", "restart-strategy.type",
+		  "fixed-delay" },
 		{ "v1_16", "{state.backend.type: rocksdb}", "state.backend", "rocksdb" },
 		{ "v1_17", "{}", "kubernetes.container.image.ref", "flink:1.20" },
 		{ "v1_14", "{}", "kubernetes.container.image", "flink:1.20" },
@@ -300,9 +307,10 @@ static void newer_versions(void **state)
 	(void)state;
 	AUTODOC *spec = parse(small), *doc = doc_new();
 	node_set_text(spec, doc_root(spec), "flinkVersion", "v3_0");
-	struct node *config = build(doc, doc_root(spec),
-				    "{kubernetes.operator.default-configuration.flink-version: {v2_9+: {a: nine, b: nine}, v1_18+: {a: old, c: old},"
-				    " v3_1+: {a: later}, v3_0: {b: exact}}}");
+	struct node *config =
+		build(doc, doc_root(spec),
+		      "{kubernetes.operator.default-configuration.flink-version: {v2_9+: {a: nine, b: nine}, v1_18+: {a: old, c: old},"
+		      " v3_1+: {a: later}, v3_0: {b: exact}}}");
 	assert_string_equal(node_text(node_get(config, "$internal.flink.version")), "v3_0");
 	assert_string_equal(node_text(node_get(config, "a")), "nine");
 	assert_string_equal(node_text(node_get(config, "b")), "exact");
@@ -340,16 +348,18 @@ static void nested_file(void **state)
 {
 	(void)state;
 	AUTODOC *c = parse("{blob.server.port: '6124', a.yes: 'yes', a.date: '2024-01-01', a.quote: \"it's \\\"q\\\"\", a.empty: '',"
-			   " a.hash: 'a: b # c', a.star: '*x', a.list: 'a;b', a.map: 'k:v,k2:v2', a.true: 'true', a.null: 'null', a.cpu: '1.0', a.opt: '--x',"
+			   " a.hash: 'a: b # c', a.star: '*x', a.list: 'a;b', a.map: 'k:v,k2:v2', a.true: 'true', a.null: 'null', a.cpu: "
+			   "'1.0', a.opt: '--x',"
 			   " a.lines: \"x\\ny\", $internal.application.program-args: [--input, a b, '1']}");
 	AUTOBUF text = BUF_INIT;
 	struct error err = ERROR_INIT;
 	assert_true(flink_config_write(doc_root(c), flink_version_find("v2_0"), &text, &err));
-	assert_string_equal(buf_text(&text), "blob:\n  server:\n    port: '6124'\n"
-					     "a:\n  yes: yes\n  date: 2024-01-01\n  quote: it's \"q\"\n  empty: ''\n  hash: 'a: b # c'\n"
-					     "  star: '*x'\n  list: a;b\n  map: k:v,k2:v2\n  'true': 'true'\n  'null': 'null'\n  cpu: '1.0'\n"
-					     "  opt: --x\n  lines: \"x\\x0ay\"\n"
-					     "$internal:\n  application:\n    program-args:\n    - --input\n    - a b\n    - '1'\n");
+	assert_string_equal(buf_text(&text),
+			    "blob:\n  server:\n    port: '6124'\n"
+			    "a:\n  yes: yes\n  date: 2024-01-01\n  quote: it's \"q\"\n  empty: ''\n  hash: 'a: b # c'\n"
+			    "  star: '*x'\n  list: a;b\n  map: k:v,k2:v2\n  'true': 'true'\n  'null': 'null'\n  cpu: '1.0'\n"
+			    "  opt: --x\n  lines: \"x\\x0ay\"\n"
+			    "$internal:\n  application:\n    program-args:\n    - --input\n    - a b\n    - '1'\n");
 	AUTODOC *again = parse(buf_text(&text)); /* and it is YAML */
 	assert_string_equal(node_find_text(doc_root(again), "a/lines"), "x\ny");
 	assert_string_equal(node_find_text(doc_root(again), "a/hash"), "a: b # c");
@@ -383,15 +393,24 @@ static void overlaps_and_line_breaks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_minimal),   cmocka_unit_test(recorded_full),
-		cmocka_unit_test(recorded_standalone), cmocka_unit_test(sessions),
-		cmocka_unit_test(names_by_version),   cmocka_unit_test(layers_under_two_names),
-		cmocka_unit_test(newer_versions),     cmocka_unit_test(standalone_numbers),
-		cmocka_unit_test(flattening),         cmocka_unit_test(layers),
-		cmocka_unit_test(old_names),          cmocka_unit_test(restore_path),
-		cmocka_unit_test(refusals),           cmocka_unit_test(parallelism_from_replicas),
-		cmocka_unit_test(nested_file),        cmocka_unit_test(resources_with_limits),
-		cmocka_unit_test(computed_memory),    cmocka_unit_test(overlaps_and_line_breaks),
+		cmocka_unit_test(recorded_minimal),
+		cmocka_unit_test(recorded_full),
+		cmocka_unit_test(recorded_standalone),
+		cmocka_unit_test(sessions),
+		cmocka_unit_test(names_by_version),
+		cmocka_unit_test(layers_under_two_names),
+		cmocka_unit_test(newer_versions),
+		cmocka_unit_test(standalone_numbers),
+		cmocka_unit_test(flattening),
+		cmocka_unit_test(layers),
+		cmocka_unit_test(old_names),
+		cmocka_unit_test(restore_path),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(parallelism_from_replicas),
+		cmocka_unit_test(nested_file),
+		cmocka_unit_test(resources_with_limits),
+		cmocka_unit_test(computed_memory),
+		cmocka_unit_test(overlaps_and_line_breaks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

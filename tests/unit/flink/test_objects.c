@@ -13,7 +13,9 @@ static const char small[] = "flinkVersion: v1_20\n"
 
 static struct flink_launch launch_of(const struct doc *spec)
 {
-	return (struct flink_launch){ .spec = doc_root(spec), .name = "orders", .ns = "shop", .uid = "u-1", .generation = 3, .job_id = "0123" };
+	return (struct flink_launch){
+		.spec = doc_root(spec), .name = "orders", .ns = "shop", .uid = "u-1", .generation = 3, .job_id = "0123"
+	};
 }
 
 static struct node *jobmanager(struct doc *doc, const struct doc *spec)
@@ -80,7 +82,8 @@ static void as_recorded(const char *name)
 			/* the Java operator lets the FlinkDeployment own it */
 			take_ours(object);
 			assert_string_equal(node_find_text(object, "metadata/ownerReferences/0/kind"), "Deployment");
-			assert_string_equal(node_find_text(object, "metadata/ownerReferences/0/uid"), node_text(node_get(doc_root(others), "uid")));
+			assert_string_equal(node_find_text(object, "metadata/ownerReferences/0/uid"),
+					    node_text(node_get(doc_root(others), "uid")));
 			assert_true(node_truth(node_find(object, "metadata/ownerReferences/0/blockOwnerDeletion"), false));
 			node_set(doc, node_get(object, "metadata"), "ownerReferences",
 				 node_copy(doc, node_find(doc_root(jm), "metadata/ownerReferences")));
@@ -143,11 +146,13 @@ static void arguments(void **state)
 	for (size_t i = 0; i < node_count(doc_root(job)); i++)
 		node_set(spec, node_get(root, "job"), node_key_at(doc_root(job), i), node_copy(spec, node_value_at(doc_root(job), i)));
 	node_set_text(spec, options, "high-availability.type", "kubernetes");
-	assert_args(spec, "s3://s", "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint s3://s "
-				    "--host $(_POD_IP_ADDRESS) --x 1");
+	assert_args(spec, "s3://s",
+		    "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint s3://s "
+		    "--host $(_POD_IP_ADDRESS) --x 1");
 	node_set_text(spec, root, "flinkVersion", "v2_3");
-	assert_args(spec, "p", "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint p "
-			       "-Djobmanager.rpc.address=$(_POD_IP_ADDRESS) --x 1");
+	assert_args(spec, "p",
+		    "standalone-job --job-classname a.Main --allowNonRestoredState --fromSavepoint p "
+		    "-Djobmanager.rpc.address=$(_POD_IP_ADDRESS) --x 1");
 	(void)node_remove(root, "job");
 	assert_args(spec, NULL, "jobmanager -Djobmanager.rpc.address=$(_POD_IP_ADDRESS)");
 	node_set_text(spec, root, "flinkVersion", "v1_20");
@@ -161,7 +166,8 @@ static void arguments(void **state)
 static const struct node *object_of(const struct node *list, const char *kind, const char *name)
 {
 	for (size_t i = 0; i < node_count(list); i++)
-		if (str_eq(node_find_text(node_at(list, i), "kind"), kind) && str_eq(node_find_text(node_at(list, i), "metadata/name"), name))
+		if (str_eq(node_find_text(node_at(list, i), "kind"), kind) &&
+		    str_eq(node_find_text(node_at(list, i), "metadata/name"), name))
 			return node_at(list, i);
 	return NULL;
 }
@@ -170,11 +176,12 @@ static void taskmanagers(void **state)
 {
 	(void)state;
 	AUTODOC *spec = parse(small), *doc = doc_new();
-	AUTODOC *extra = parse("{podTemplate: {spec: {containers: [{name: flink-main-container, env: [{name: A, value: b}]}, {name: side}]}},"
-			       " taskManager: {replicas: 3, resource: {memory: 2048m, cpu: 2}},"
-			       " flinkConfiguration: {high-availability: kubernetes, kubernetes.taskmanager.node-selector: 'zone:b',"
-			       " kubernetes.taskmanager.service-account: worker, containerized.taskmanager.env.TZ: UTC,"
-			       " kubernetes.taskmanager.annotations: 'x:y', kubernetes.taskmanager.labels: 'team:data'}}");
+	AUTODOC *extra =
+		parse("{podTemplate: {spec: {containers: [{name: flink-main-container, env: [{name: A, value: b}]}, {name: side}]}},"
+		      " taskManager: {replicas: 3, resource: {memory: 2048m, cpu: 2}},"
+		      " flinkConfiguration: {high-availability: kubernetes, kubernetes.taskmanager.node-selector: 'zone:b',"
+		      " kubernetes.taskmanager.service-account: worker, containerized.taskmanager.env.TZ: UTC,"
+		      " kubernetes.taskmanager.annotations: 'x:y', kubernetes.taskmanager.labels: 'team:data'}}");
 	struct node *root = doc_root(spec);
 	for (size_t i = 0; i < node_count(doc_root(extra)); i++)
 		node_set(spec, root, node_key_at(doc_root(extra), i), node_copy(spec, node_value_at(doc_root(extra), i)));
@@ -215,8 +222,10 @@ static void user_lib(void **state)
 	static const struct {
 		const char *jar;
 		bool mounted;
-	} rows[] = { { "local:///opt/flink/usrlib/a.jar", false }, { "local:/opt/flink/usrlib/a.jar", false },
-		     { "local:///opt/jobs/a.jar", true },	   { "https://h/opt/flink/usrlib/a.jar", true } };
+	} rows[] = { { "local:///opt/flink/usrlib/a.jar", false },
+		     { "local:/opt/flink/usrlib/a.jar", false },
+		     { "local:///opt/jobs/a.jar", true },
+		     { "https://h/opt/flink/usrlib/a.jar", true } };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTODOC *spec = parse(small), *doc = doc_new();
 		node_set_text(spec, doc_root(spec), "mode", "standalone");
@@ -348,9 +357,10 @@ static void template_text(void **state)
 			     "tty: true}], nodeSelector: {}}, metadata: {labels: {y: 'a\"b', a/b.c: '1'}}}");
 	AUTOBUF text = BUF_INIT;
 	pod_template_write(doc_root(pod), &text);
-	assert_string_equal(buf_text(&text), "---\nmetadata:\n  labels:\n    a/b.c: \"1\"\n    \"y\": \"a\\\"b\"\n"
-					     "spec:\n  containers:\n  - name: \"c\"\n"
-					     "    ports:\n    - containerPort: 80\n    tty: true\n  volumes:\n  - emptyDir: {}\n    name: \"v\"\n");
+	assert_string_equal(buf_text(&text),
+			    "---\nmetadata:\n  labels:\n    a/b.c: \"1\"\n    \"y\": \"a\\\"b\"\n"
+			    "spec:\n  containers:\n  - name: \"c\"\n"
+			    "    ports:\n    - containerPort: 80\n    tty: true\n  volumes:\n  - emptyDir: {}\n    name: \"v\"\n");
 	AUTODOC *again = parse(buf_text(&text));
 	assert_string_equal(node_find_text(doc_root(again), "metadata/labels/y"), "a\"b");
 }
@@ -359,7 +369,8 @@ static void ingress_with_host(void **state)
 {
 	(void)state;
 	AUTODOC *spec = parse(small), *doc = doc_new();
-	AUTODOC *asked = parse("{template: 'https://{{NAME}}.{{namespace}}.example.com/ui', tls: [{hosts: [h]}], labels: {x: y, component: z}}");
+	AUTODOC *asked =
+		parse("{template: 'https://{{NAME}}.{{namespace}}.example.com/ui', tls: [{hosts: [h]}], labels: {x: y, component: z}}");
 	node_set(spec, doc_root(spec), "ingress", node_copy(spec, doc_root(asked)));
 	struct flink_launch launch = launch_of(spec);
 	struct node *list = NULL;
@@ -407,11 +418,20 @@ static void refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_minimal),        cmocka_unit_test(recorded_full),     cmocka_unit_test(options_of_the_pod),
-		cmocka_unit_test(host_network),            cmocka_unit_test(merging_templates), cmocka_unit_test(template_text),
-		cmocka_unit_test(recorded_standalone),     cmocka_unit_test(arguments),         cmocka_unit_test(taskmanagers),
-		cmocka_unit_test(user_lib),                cmocka_unit_test(standbys),
-		cmocka_unit_test(config_yaml_for_flink_2), cmocka_unit_test(ingress_with_host), cmocka_unit_test(refusals),
+		cmocka_unit_test(recorded_minimal),
+		cmocka_unit_test(recorded_full),
+		cmocka_unit_test(options_of_the_pod),
+		cmocka_unit_test(host_network),
+		cmocka_unit_test(merging_templates),
+		cmocka_unit_test(template_text),
+		cmocka_unit_test(recorded_standalone),
+		cmocka_unit_test(arguments),
+		cmocka_unit_test(taskmanagers),
+		cmocka_unit_test(user_lib),
+		cmocka_unit_test(standbys),
+		cmocka_unit_test(config_yaml_for_flink_2),
+		cmocka_unit_test(ingress_with_host),
+		cmocka_unit_test(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

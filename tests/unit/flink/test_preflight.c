@@ -48,8 +48,7 @@ static struct flink_preflight build_all(struct doc *doc, const char *yaml, struc
 	struct flink_launch launch = { .spec = doc_root(spec), .name = "orders", .ns = "shop", .uid = "u-1" };
 	struct flink_preflight made;
 	struct error err = ERROR_INIT;
-	if (!flink_preflight_build(&launch, doc, &made, &err) ||
-	    (objects != NULL && !flink_preflight_objects(&launch, doc, objects, &err)))
+	if (!flink_preflight_build(&launch, doc, &made, &err) || (objects != NULL && !flink_preflight_objects(&launch, doc, objects, &err)))
 		fail_msg("%s", err.message);
 	doc_free(spec);
 	return made;
@@ -120,7 +119,8 @@ static void sessions(void **state)
 		assert_null(env_of(pod, "WEIR_JAR"));
 		assert_null(env_of(pod, "WEIR_JAR_UNCHECKED"));
 		const char *config = node_text(node_get(node_get(map, "data"), "flink-conf.yaml"));
-		assert_non_null(strstr(config, i == 0 ? "execution.target: kubernetes-session\n" : "kubernetes.internal.cluster-mode: SESSION\n"));
+		assert_non_null(
+			strstr(config, i == 0 ? "execution.target: kubernetes-session\n" : "kubernetes.internal.cluster-mode: SESSION\n"));
 	}
 }
 
@@ -130,7 +130,9 @@ static void jars_out_of_sight(void **state)
 	static const struct {
 		const char *uri;
 		bool checked;
-	} rows[] = { { "local:///data/a.jar", false }, { "s3://bucket/a.jar", false }, { "local:///extra/a.jar", true },
+	} rows[] = { { "local:///data/a.jar", false },
+		     { "s3://bucket/a.jar", false },
+		     { "local:///extra/a.jar", true },
 		     { "local:///database/a.jar", true } };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		AUTODOC *spec = parse(text), *doc = doc_new();
@@ -150,10 +152,12 @@ static void stands_in_for_the_taskmanagers(void **state)
 		doc,
 		"flinkVersion: v1_20\nimage: flink:1.20\nserviceAccount: flink\njobManager: {resource: {memory: 2048m, cpu: 1}}\n"
 		"taskManager:\n  resource: {memory: 2048m, cpu: 1}\n  podTemplate:\n    spec:\n"
-		"      nodeSelector: {pool: tasks}\n      tolerations: [{key: tasks, operator: Exists}]\n      affinity: {nodeAffinity: {}}\n"
+		"      nodeSelector: {pool: tasks}\n      tolerations: [{key: tasks, operator: Exists}]\n      affinity: {nodeAffinity: "
+		"{}}\n"
 		"      containers: [{name: flink-main-container, env: [{name: A, value: b}], volumeMounts: [{name: v, mountPath: /v}]}]\n"
 		"      volumes: [{name: v, emptyDir: {}}]\n"
-		"flinkConfiguration: {kubernetes.container.image.pull-secrets: regcred, kubernetes.taskmanager.node-selector: 'disk:ssd'}\n",
+		"flinkConfiguration: {kubernetes.container.image.pull-secrets: regcred, kubernetes.taskmanager.node-selector: "
+		"'disk:ssd'}\n",
 		NULL);
 	const struct node *pod = made.pods[FLINK_PREFLIGHT_TASKMANAGER];
 	const char *name = node_find_text(made.pods[FLINK_PREFLIGHT_JOBMANAGER], "metadata/name");
@@ -191,9 +195,9 @@ static void every_amount_is_set(void **state)
 	}
 }
 
-#define SECURE(pod, container)                                                                                                \
-	"flinkVersion: v1_20\nimage: flink:1.20\njobManager: {resource: {memory: 2048m, cpu: 1}}\n"                           \
-	"taskManager: {resource: {memory: 2048m, cpu: 1}}\njob: {jarURI: 'local:///a.jar'}\npodTemplate:\n  spec:\n"          \
+#define SECURE(pod, container)                                                                                       \
+	"flinkVersion: v1_20\nimage: flink:1.20\njobManager: {resource: {memory: 2048m, cpu: 1}}\n"                  \
+	"taskManager: {resource: {memory: 2048m, cpu: 1}}\njob: {jarURI: 'local:///a.jar'}\npodTemplate:\n  spec:\n" \
 	"    securityContext: " pod "\n    containers: [{name: flink-main-container, securityContext: " container "}]\n"
 
 /* What the template leaves open is filled in as Pod Security "restricted" demands, but for the user that the image brings. */
@@ -209,8 +213,8 @@ static void security(void **state)
 		{ SECURE("{runAsUser: 9999}", "{}"), "false", "ALL", "RuntimeDefault", "true", -1 },
 		{ SECURE("{}", "{runAsUser: 9999}"), "false", "ALL", "RuntimeDefault", "true", 9999 },
 		{ SECURE("{runAsUser: 9999}", "{runAsUser: 0}"), "false", NULL, "RuntimeDefault", NULL, 0 },
-		{ SECURE("{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}", "{capabilities: {drop: [NET_RAW]}}"), "false", "NET_RAW",
-		  NULL, NULL, -1 },
+		{ SECURE("{runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}", "{capabilities: {drop: [NET_RAW]}}"), "false",
+		  "NET_RAW", NULL, NULL, -1 },
 		{ SECURE("{}", "{privileged: true}"), NULL, NULL, NULL, NULL, -1 },
 		{ SECURE("{}", "{capabilities: {add: [SYS_ADMIN]}}"), NULL, NULL, "RuntimeDefault", NULL, -1 },
 	};
@@ -281,7 +285,7 @@ static void objects_for_a_dry_run(void **state)
 
 #define ENDED(name, code, reason, message) \
 	"{name: " name ", state: {terminated: {exitCode: " code ", reason: " reason ", message: \"" message "\"}}}"
-#define PASSED(name) "{name: " name ", state: {terminated: {exitCode: 0, reason: Completed}}}"
+#define PASSED(name)  "{name: " name ", state: {terminated: {exitCode: 0, reason: Completed}}}"
 #define POD(statuses) "spec: {containers: [{name: preflight}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
 #define JAVA(statuses) \
 	"spec: {containers: [{name: jobmanager}, {name: jar}]}\nstatus: {phase: Pending, containerStatuses: [" statuses "]}\n"
@@ -300,8 +304,9 @@ static void reads_a_status(void **state)
 		{ 0, "status: {conditions: [{type: PodScheduled, status: 'False', message: 0/3 nodes are available}]}\n",
 		  FLINK_PREFLIGHT_RUNNING, "0/3 nodes" },
 		{ 0, "status: {phase: Failed, reason: Evicted}\n", FLINK_PREFLIGHT_UNCHECKED, "Evicted" },
-		{ 0, "spec: {containers: [{name: preflight}]}\nstatus: {phase: Failed, reason: DeadlineExceeded, containerStatuses: "
-		     "[{name: preflight, state: {waiting: {reason: ContainerCreating}}}]}\n",
+		{ 0,
+		  "spec: {containers: [{name: preflight}]}\nstatus: {phase: Failed, reason: DeadlineExceeded, containerStatuses: "
+		  "[{name: preflight, state: {waiting: {reason: ContainerCreating}}}]}\n",
 		  FLINK_PREFLIGHT_UNCHECKED, "DeadlineExceeded" },
 		{ 0, WAITS("ContainerCreating", ""), FLINK_PREFLIGHT_RUNNING, "" },
 		{ 0, WAITS("ImagePullBackOff", "Back-off pulling image x"), FLINK_PREFLIGHT_FAILED, "Back-off pulling image x" },
@@ -319,24 +324,30 @@ static void reads_a_status(void **state)
 		{ 0, POD(ENDED("preflight", "127", "Error", "")), FLINK_PREFLIGHT_NO_PROGRAM, "" },
 		{ 0, POD(ENDED("preflight", "128", "StartError", "exec: sh: no such file or directory")), FLINK_PREFLIGHT_NO_PROGRAM, "" },
 		{ 0, POD(ENDED("preflight", "128", "StartError", "cgroup trouble")), FLINK_PREFLIGHT_UNCHECKED, "cgroup trouble" },
-		{ 1, POD(ENDED("preflight", "255", "Error", "exec /bin/sh: exec format error")), FLINK_PREFLIGHT_FAILED, "kind of processor" },
-		{ 0, "spec: {containers: [{name: added}, {name: preflight}]}\nstatus: {phase: Running, containerStatuses: ["
-		     "{name: added, state: {running: {}}}, " PASSED("preflight") "]}\n", FLINK_PREFLIGHT_PASSED, "" },
+		{ 1, POD(ENDED("preflight", "255", "Error", "exec /bin/sh: exec format error")), FLINK_PREFLIGHT_FAILED,
+		  "kind of processor" },
+		{ 0,
+		  "spec: {containers: [{name: added}, {name: preflight}]}\nstatus: {phase: Running, containerStatuses: ["
+		  "{name: added, state: {running: {}}}, " PASSED("preflight") "]}\n",
+		  FLINK_PREFLIGHT_PASSED, "" },
 		{ 2, JAVA(PASSED("jobmanager") "," PASSED("jar")), FLINK_PREFLIGHT_PASSED, "" },
 		{ 2, JAVA(PASSED("jobmanager")), FLINK_PREFLIGHT_RUNNING, "" },
 		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "Failed to find Premain-Class manifest attribute in /a.jar")),
 		  FLINK_PREFLIGHT_PASSED, "" },
-		{ 2, JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "x\\nError opening zip file or JAR manifest missing : /a.jar")),
+		{ 2,
+		  JAVA(PASSED("jobmanager") "," ENDED("jar", "1", "Error", "x\\nError opening zip file or JAR manifest missing : /a.jar")),
 		  FLINK_PREFLIGHT_FAILED, "missing : /a.jar" },
-		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "\\tat a.b\\nCaused by: IllegalConfigurationException: sum exceeds\\n\\tat c")
-		       "," PASSED("jar")),
+		{ 2,
+		  JAVA(ENDED("jobmanager", "1", "Error",
+			     "\\tat a.b\\nCaused by: IllegalConfigurationException: sum exceeds\\n\\tat c") "," PASSED("jar")),
 		  FLINK_PREFLIGHT_FAILED, "refuses the configuration: Caused by: IllegalConfigurationException: sum exceeds" },
 		{ 2, JAVA(ENDED("jobmanager", "1", "Error", "Error: Could not find or load main class X\\nCaused by: y") "," PASSED("jar")),
 		  FLINK_PREFLIGHT_UNCHECKED, "could not be checked" },
 		{ 2, JAVA(ENDED("jobmanager", "128", "StartError", "exec: java: executable file not found in $PATH") "," PASSED("jar")),
 		  FLINK_PREFLIGHT_NO_PROGRAM, "" },
-		{ 2, "spec: {containers: [{name: jobmanager, env: [{name: WEIR_JAR_UNCHECKED, value: it is elsewhere}]}]}\n"
-		     "status: {containerStatuses: [" PASSED("jobmanager") "]}\n",
+		{ 2,
+		  "spec: {containers: [{name: jobmanager, env: [{name: WEIR_JAR_UNCHECKED, value: it is elsewhere}]}]}\n"
+		  "status: {containerStatuses: [" PASSED("jobmanager") "]}\n",
 		  FLINK_PREFLIGHT_UNCHECKED, "it is elsewhere" },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -405,8 +416,9 @@ static void assert_reason(const struct stage *s, const char *part)
 
 static void clean_up(const struct stage *s)
 {
-	static const char *const names[] = { "reason", "a.jar", "jdk/bin/java", "jdk/bin", "jdk",
-					     "lib/flink-dist-1.20.jar", "lib", "bin/bash-java-utils.jar", "bin" };
+	static const char *const names[] = {
+		"reason", "a.jar", "jdk/bin/java", "jdk/bin", "jdk", "lib/flink-dist-1.20.jar", "lib", "bin/bash-java-utils.jar", "bin"
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		AUTOFREE char *path = mem_printf("%s/%s", s->dir, names[i]);
 		(void)remove(path);
@@ -447,12 +459,14 @@ static void script_decides(void **state)
 		{ "echo hello", "", "no result", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
 		{ "echo 'Exception in thread main IllegalConfigurationException: sum exceeds total'; exit 1", "", "sum exceeds total",
 		  FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
-		{ "case $* in *GET_TM*) echo 'Exception: too small for a TaskManager'; exit 1 ;; esac; echo BASH_JAVA_UTILS_EXEC_RESULT:x", "",
-		  "too small for a TaskManager", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
+		{ "case $* in *GET_TM*) echo 'Exception: too small for a TaskManager'; exit 1 ;; esac; echo BASH_JAVA_UTILS_EXEC_RESULT:x",
+		  "", "too small for a TaskManager", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
 		{ "echo 'Exception: bad'; exit 1", "the jar is elsewhere", "refuses", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
-		{ "echo 'Error: Could not find or load main class X'; exit 1", "", "could not be checked", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
+		{ "echo 'Error: Could not find or load main class X'; exit 1", "", "could not be checked",
+		  FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
 		{ "kill -9 $$", "", "code 137", FLINK_PREFLIGHT_EXIT_NOT_CHECKED },
-		{ "i=0; while [ $i -lt 60 ]; do echo \"Exception $i: a line that is long enough to be cut off at some point, after many of its kind\"; "
+		{ "i=0; while [ $i -lt 60 ]; do echo \"Exception $i: a line that is long enough to be cut off at some point, after many of "
+		  "its kind\"; "
 		  "i=$((i+1)); done; exit 1",
 		  "", "Exception 4", FLINK_PREFLIGHT_EXIT_CONFIG_REFUSED },
 	};
@@ -467,10 +481,16 @@ static void script_decides(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(stands_in_for_the_jobmanager), cmocka_unit_test(named_by_content),
-					    cmocka_unit_test(jars_out_of_sight), cmocka_unit_test(sessions), cmocka_unit_test(script_decides),
-					    cmocka_unit_test(stands_in_for_the_taskmanagers), cmocka_unit_test(every_amount_is_set),
-					    cmocka_unit_test(security), cmocka_unit_test(asks_java_without_a_shell),
-					    cmocka_unit_test(objects_for_a_dry_run), cmocka_unit_test(reads_a_status) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(stands_in_for_the_jobmanager),
+					    cmocka_unit_test(named_by_content),
+					    cmocka_unit_test(jars_out_of_sight),
+					    cmocka_unit_test(sessions),
+					    cmocka_unit_test(script_decides),
+					    cmocka_unit_test(stands_in_for_the_taskmanagers),
+					    cmocka_unit_test(every_amount_is_set),
+					    cmocka_unit_test(security),
+					    cmocka_unit_test(asks_java_without_a_shell),
+					    cmocka_unit_test(objects_for_a_dry_run),
+					    cmocka_unit_test(reads_a_status) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,10 +27,12 @@ static bool answer(void *context, const struct http_request *request, struct htt
 static void jobs(void **state)
 {
 	(void)state;
-	struct script s = { .body = "{\"jobs\":[{\"jid\":\"" JOB "\",\"name\":\"orders\",\"state\":\"RUNNING\",\"start-time\":1700000000001,"
-				    "\"end-time\":-1,\"last-modification\":5,\"new-field\":{},\"tasks\":{\"running\":2,\"finished\":1,\"total\":3}},"
-				    "{\"jid\":\"b\",\"name\":\"half\",\"state\":\"RUNNING\",\"tasks\":{\"running\":2,\"total\":3}},"
-				    "{\"jid\":\"c\",\"name\":\"gone\",\"state\":\"FAILED\",\"tasks\":{\"failed\":3,\"total\":3}}]}" };
+	struct script s = {
+		.body = "{\"jobs\":[{\"jid\":\"" JOB "\",\"name\":\"orders\",\"state\":\"RUNNING\",\"start-time\":1700000000001,"
+			"\"end-time\":-1,\"last-modification\":5,\"new-field\":{},\"tasks\":{\"running\":2,\"finished\":1,\"total\":3}},"
+			"{\"jid\":\"b\",\"name\":\"half\",\"state\":\"RUNNING\",\"tasks\":{\"running\":2,\"total\":3}},"
+			"{\"jid\":\"c\",\"name\":\"gone\",\"state\":\"FAILED\",\"tasks\":{\"failed\":3,\"total\":3}}]}"
+	};
 	const struct http http = { .context = &s, .send = answer };
 	struct error err = ERROR_INIT;
 	AUTOJOBS found = { 0 };
@@ -65,9 +67,12 @@ static void details_of_a_job(void **state)
 static void exceptions(void **state)
 {
 	(void)state;
-	struct script s = { .body = "{\"exceptionHistory\":{\"entries\":[{\"exceptionName\":\"a.Old\",\"stacktrace\":\"a.Old\",\"timestamp\":5},"
-				    "{\"exceptionName\":\"a.New\",\"stacktrace\":\"a.New: boom\\n\\tat a.b(C.java:1)\\nCaused by: c.D: deep\\n\\t... 3 more\","
-				    "\"timestamp\":9}],\"truncated\":false}}" };
+	struct script s = {
+		.body = "{\"exceptionHistory\":{\"entries\":[{\"exceptionName\":\"a.Old\",\"stacktrace\":\"a.Old\",\"timestamp\":5},"
+			"{\"exceptionName\":\"a.New\",\"stacktrace\":\"a.New: boom\\n\\tat a.b(C.java:1)\\nCaused by: c.D: deep\\n\\t... 3 "
+			"more\","
+			"\"timestamp\":9}],\"truncated\":false}}"
+	};
 	const struct http http = { .context = &s, .send = answer };
 	struct error err = ERROR_INIT;
 	struct flink_exceptions found;
@@ -94,12 +99,14 @@ static void exceptions(void **state)
 static void checkpoints(void **state)
 {
 	(void)state;
-	struct script s = { .body = "{\"counts\":{\"restored\":1,\"total\":9,\"in_progress\":1,\"completed\":6,\"failed\":2},\"latest\":{"
-				    "\"completed\":{\"id\":7,\"trigger_timestamp\":70,\"state_size\":1234,\"external_path\":\"s3://c/chk-7\"},"
-				    "\"savepoint\":{\"id\":5,\"trigger_timestamp\":50,\"is_savepoint\":true,\"external_path\":\"s3://s/sp-5\"},"
-				    "\"failed\":null,\"restored\":{\"id\":3,\"restore_timestamp\":30,\"is_savepoint\":true,"
-				    "\"external_path\":\"<checkpoint-not-externally-addressable>\"}},"
-				    "\"history\":[{\"id\":8,\"status\":\"IN_PROGRESS\",\"trigger_timestamp\":80}]}" };
+	struct script s = {
+		.body = "{\"counts\":{\"restored\":1,\"total\":9,\"in_progress\":1,\"completed\":6,\"failed\":2},\"latest\":{"
+			"\"completed\":{\"id\":7,\"trigger_timestamp\":70,\"state_size\":1234,\"external_path\":\"s3://c/chk-7\"},"
+			"\"savepoint\":{\"id\":5,\"trigger_timestamp\":50,\"is_savepoint\":true,\"external_path\":\"s3://s/sp-5\"},"
+			"\"failed\":null,\"restored\":{\"id\":3,\"restore_timestamp\":30,\"is_savepoint\":true,"
+			"\"external_path\":\"<checkpoint-not-externally-addressable>\"}},"
+			"\"history\":[{\"id\":8,\"status\":\"IN_PROGRESS\",\"trigger_timestamp\":80}]}"
+	};
 	const struct http http = { .context = &s, .send = answer };
 	struct error err = ERROR_INIT;
 	struct flink_checkpoints found;
@@ -130,7 +137,8 @@ static void starting_operations(void **state)
 	assert_true(flink_savepoint_trigger(&http, JOB, &request, id, &err));
 	assert_string_equal(id, "t-1");
 	assert_string_equal(s.asked, "POST /v1/jobs/" JOB "/savepoints");
-	assert_string_equal(s.sent, "{\"target-directory\":\"s3://d\",\"cancel-job\":false,\"formatType\":\"NATIVE\",\"triggerId\":\"ff\"}");
+	assert_string_equal(s.sent,
+			    "{\"target-directory\":\"s3://d\",\"cancel-job\":false,\"formatType\":\"NATIVE\",\"triggerId\":\"ff\"}");
 	assert_true(flink_stop_with_savepoint(&http, JOB, &request, true, id, &err));
 	assert_string_equal(s.asked, "POST /v1/jobs/" JOB "/stop");
 	assert_string_equal(s.sent, "{\"targetDirectory\":\"s3://d\",\"drain\":true,\"formatType\":\"NATIVE\",\"triggerId\":\"ff\"}");
@@ -163,7 +171,8 @@ static void polling(void **state)
 	assert_true(flink_savepoint_poll(&http, JOB, "t", &op, &err));
 	assert_int_equal(op.state, FLINK_COMPLETED);
 	assert_string_equal(op.location, "s3://s/1");
-	s.body = "{\"status\":{\"id\":\"COMPLETED\"},\"operation\":{\"failure-cause\":{\"class\":\"a.B\",\"stack-trace\":\"a.B: no\\n\\tat x\"}}}";
+	s.body = "{\"status\":{\"id\":\"COMPLETED\"},\"operation\":{\"failure-cause\":{\"class\":\"a.B\",\"stack-trace\":\"a.B: no\\n\\tat "
+		 "x\"}}}";
 	assert_true(flink_savepoint_poll(&http, JOB, "t", &op, &err));
 	assert_int_equal(op.state, FLINK_FAILED);
 	assert_string_equal(op.cause, "a.B: no");
@@ -220,10 +229,10 @@ static void kinds_of_errors(void **state)
 	static const struct {
 		int status;
 		enum error_kind reading, changing;
-	} rows[] = { { 404, ERROR_NOT_FOUND, ERROR_NOT_FOUND },   { 409, ERROR_CONFLICT, ERROR_CONFLICT },
-		     { 503, ERROR_TRANSIENT, ERROR_TRANSIENT },   { 500, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
+	} rows[] = { { 404, ERROR_NOT_FOUND, ERROR_NOT_FOUND },	      { 409, ERROR_CONFLICT, ERROR_CONFLICT },
+		     { 503, ERROR_TRANSIENT, ERROR_TRANSIENT },	      { 500, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME },
 		     { 504, ERROR_TRANSIENT, ERROR_UNKNOWN_OUTCOME }, { 403, ERROR_FORBIDDEN, ERROR_FORBIDDEN },
-		     { 400, ERROR_INVALID, ERROR_INVALID },       { 405, ERROR_UNSUPPORTED, ERROR_UNSUPPORTED } };
+		     { 400, ERROR_INVALID, ERROR_INVALID },	      { 405, ERROR_UNSUPPORTED, ERROR_UNSUPPORTED } };
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct script s = { .status = rows[i].status, .body = "{\"errors\":[\"Not found.\",\"a.B: why\\n\\tat x\"]}" };
 		const struct http http = { .context = &s, .send = answer };
@@ -248,7 +257,12 @@ static void kinds_of_errors(void **state)
 static void nonsense(void **state)
 {
 	(void)state;
-	static const char *const bodies[] = { "<html>", "[]", "null", "{\"jobs\":{}}", "{\"jobs\":[1]}", "{\"jobs\":[{\"jid\":\"a\"}]}",
+	static const char *const bodies[] = { "<html>",
+					      "[]",
+					      "null",
+					      "{\"jobs\":{}}",
+					      "{\"jobs\":[1]}",
+					      "{\"jobs\":[{\"jid\":\"a\"}]}",
 					      "{\"jobs\":[{\"jid\":\"" JOB JOB JOB "\",\"state\":\"RUNNING\"}]}" };
 	for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
 		struct script s = { .body = bodies[i] };
@@ -264,8 +278,14 @@ static void nonsense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(jobs),    cmocka_unit_test(details_of_a_job), cmocka_unit_test(exceptions),      cmocka_unit_test(checkpoints),
-		cmocka_unit_test(polling), cmocka_unit_test(cluster),          cmocka_unit_test(kinds_of_errors), cmocka_unit_test(starting_operations),
+		cmocka_unit_test(jobs),
+		cmocka_unit_test(details_of_a_job),
+		cmocka_unit_test(exceptions),
+		cmocka_unit_test(checkpoints),
+		cmocka_unit_test(polling),
+		cmocka_unit_test(cluster),
+		cmocka_unit_test(kinds_of_errors),
+		cmocka_unit_test(starting_operations),
 		cmocka_unit_test(nonsense),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

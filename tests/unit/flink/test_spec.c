@@ -98,7 +98,8 @@ static void refused(void **state)
 		{ "{spec: {job: {allowNonRestoredState: perhaps}}}", "spec.job.allowNonRestoredState", "true, false" },
 		{ "{spec: {job: {savepointTriggerNonce: now}}}", "spec.job.savepointTriggerNonce", "number" },
 		{ "{spec: {jobManager: {resource: {cpu: many}}}}", "spec.jobManager.resource.cpu", "0.5 or" },
-		{ "{spec: {flinkConfiguration: {kubernetes: {cluster-id: x}}}}", "spec.flinkConfiguration.kubernetes.cluster-id", "must not" },
+		{ "{spec: {flinkConfiguration: {kubernetes: {cluster-id: x}}}}", "spec.flinkConfiguration.kubernetes.cluster-id",
+		  "must not" },
 		{ "{spec: {flinkConfiguration: {kubernetes.operator.deployment.rollback.enabled: 'true'}}}",
 		  "spec.flinkConfiguration.kubernetes.operator.deployment.rollback.enabled", "high-availability" },
 		{ "{spec: {flinkConfiguration: {kubernetes.operator.cluster.health-check.enabled: 'true', "
@@ -107,9 +108,10 @@ static void refused(void **state)
 		{ "{spec: {ingress: {className: x}}}", "spec.ingress.template", "must be set" },
 		{ "{spec: {ingress: {template: 'a b'}}}", "spec.ingress.template", "a b" },
 		{ "{spec: {logConfiguration: {other.xml: x}}}", "spec.logConfiguration.other.xml", "log4j-console.properties" },
-		{ "{spec: {flinkConfiguration: {state.checkpoints.dir: ' '}}}", "spec.flinkConfiguration.execution.checkpointing.dir", "last-state" },
-		{ "{spec: {flinkConfiguration: {state.savepoints.dir: null}}}", "spec.flinkConfiguration.execution.checkpointing.savepoint-dir",
-		  "savepoint" },
+		{ "{spec: {flinkConfiguration: {state.checkpoints.dir: ' '}}}", "spec.flinkConfiguration.execution.checkpointing.dir",
+		  "last-state" },
+		{ "{spec: {flinkConfiguration: {state.savepoints.dir: null}}}",
+		  "spec.flinkConfiguration.execution.checkpointing.savepoint-dir", "savepoint" },
 		{ "{spec: {job: {upgradeMode: stateless, savepointTriggerNonce: 1}, flinkConfiguration: {state.savepoints.dir: null}}}",
 		  "spec.flinkConfiguration.execution.checkpointing.savepoint-dir", "savepointTriggerNonce" },
 		{ "{spec: {job: {upgradeMode: sometimes}}}", "spec.job.upgradeMode", "stateless, savepoint, last-state" },
@@ -121,9 +123,10 @@ static void refused(void **state)
 		{ "{spec: {jobManager: {resource: null}}}", "spec.jobManager.resource.memory", "jobmanager.memory.process.size" },
 		{ "{spec: {taskManager: {resource: {memory: 2 gigs}}}}", "spec.taskManager.resource.memory", "2 gigs" },
 		{ "{spec: {taskManager: {resource: {ephemeralStorage: lots}}}}", "spec.taskManager.resource.ephemeralStorage", "lots" },
-		{ "{spec: {jobManager: {resources: {requests: {memory: 2Gi, cpu: 0}}}}}", "spec.jobManager.resources.requests.cpu", "positive" },
-		{ "{spec: {jobManager: {resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}}}", "spec.jobManager.resources.requests.memory",
-		  "exceed its limit 1Gi" },
+		{ "{spec: {jobManager: {resources: {requests: {memory: 2Gi, cpu: 0}}}}}", "spec.jobManager.resources.requests.cpu",
+		  "positive" },
+		{ "{spec: {jobManager: {resources: {requests: {memory: 2Gi}, limits: {memory: 1Gi}}}}}",
+		  "spec.jobManager.resources.requests.memory", "exceed its limit 1Gi" },
 		{ "{spec: {jobManager: {replicas: 2}}}", "spec.jobManager.replicas", "high-availability" },
 		{ "{spec: {mode: hybrid}}", "spec.mode", "native, standalone" },
 		{ "{spec: {imagePullPolicy: Maybe}}", "spec.imagePullPolicy", "IfNotPresent, Always, Never" },
@@ -171,23 +174,23 @@ static struct seen validate_whole(const char *yaml, const struct flink_spec_cont
 static void lines(void **state)
 {
 	(void)state;
-	struct seen seen = validate_whole("kind: FlinkDeployment\n"			   /* 1 */
-					  "metadata:\n  name: orders\n"		   /* 2, 3 */
-					  "spec:\n"					   /* 4 */
-					  "  flinkVersion: v1_20\n  image: x\n"	   /* 5, 6 */
-					  "  serviceAccount: flink\n"			   /* 7 */
-					  "  jobManager:\n    resource:\n"		   /* 8, 9 */
-					  "      memory: 1g\n      cpu: much\n"	   /* 10, 11 */
+	struct seen seen = validate_whole("kind: FlinkDeployment\n"			 /* 1 */
+					  "metadata:\n  name: orders\n"			 /* 2, 3 */
+					  "spec:\n"					 /* 4 */
+					  "  flinkVersion: v1_20\n  image: x\n"		 /* 5, 6 */
+					  "  serviceAccount: flink\n"			 /* 7 */
+					  "  jobManager:\n    resource:\n"		 /* 8, 9 */
+					  "      memory: 1g\n      cpu: much\n"		 /* 10, 11 */
 					  "  taskManager:\n    resource: {memory: 1g}\n" /* 12, 13 */
-					  "  flinkConfiguration:\n"			   /* 14 */
-					  "    kubernetes:\n      cluster-id: mine\n"	   /* 15, 16 */
-					  "    state.checkpoints.dir: ' '\n"		   /* 17 */
-					  "  job:\n"					   /* 18 */
-					  "    jarURI: local:///a.jar\n"		   /* 19 */
-					  "    parallelism: 2\n"			   /* 20 */
-					  "    upgradeMode: last-state\n"		   /* 21 */
-					  "    args:\n    - a\n    - 5\n"		   /* 22, 23, 24 */
-					  "    state: idle\n",				   /* 25 */
+					  "  flinkConfiguration:\n"			 /* 14 */
+					  "    kubernetes:\n      cluster-id: mine\n"	 /* 15, 16 */
+					  "    state.checkpoints.dir: ' '\n"		 /* 17 */
+					  "  job:\n"					 /* 18 */
+					  "    jarURI: local:///a.jar\n"		 /* 19 */
+					  "    parallelism: 2\n"			 /* 20 */
+					  "    upgradeMode: last-state\n"		 /* 21 */
+					  "    args:\n    - a\n    - 5\n"		 /* 22, 23, 24 */
+					  "    state: idle\n",				 /* 25 */
 					  NULL);
 	static const struct {
 		const char *field;
@@ -199,7 +202,8 @@ static void lines(void **state)
 			 { "spec.jobManager.resource.cpu", 11 } };
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
 		if (i >= seen.count || strcmp(seen.fields[i], expected[i].field) != 0 || seen.lines[i] != expected[i].line)
-			fail_msg("%zu: expected %s at %u, found %s at %u", i, expected[i].field, expected[i].line, seen.fields[i], seen.lines[i]);
+			fail_msg("%zu: expected %s at %u, found %s at %u", i, expected[i].field, expected[i].line, seen.fields[i],
+				 seen.lines[i]);
 	}
 	assert_int_equal(seen.count, ARRAY_SIZE(expected));
 }
@@ -225,8 +229,9 @@ static void warnings(void **state)
 static void session_jobs(void **state)
 {
 	(void)state;
-	static const char fine[] = "{kind: FlinkSessionJob, metadata: {name: j}, spec: {deploymentName: session, job: {jarURI: 'https://h/a.jar',"
-				   " parallelism: 1, upgradeMode: savepoint}}}";
+	static const char fine[] =
+		"{kind: FlinkSessionJob, metadata: {name: j}, spec: {deploymentName: session, job: {jarURI: 'https://h/a.jar',"
+		" parallelism: 1, upgradeMode: savepoint}}}";
 	static const struct {
 		const char *yaml, *field, *words;
 	} rows[] = {
@@ -237,7 +242,8 @@ static void session_jobs(void **state)
 		{ "{deploymentName: s, job: {jarURI: /a.jar, parallelism: 1}}", "spec.job.jarURI", "https://HOST" },
 		{ "{deploymentName: s, job: {jarURI: 'http://h/a.jar', parallelism: 1}}", "spec.job.jarURI", "https;s3;local" },
 		{ "{deploymentName: s, job: {jarURI: 'https://h/a.jar'}}", "spec.job.parallelism", "at least 1" },
-		{ "{deploymentName: s, job: {jarURI: 'https://h/a.jar', parallelism: 1, upgradeMode: never}}", "spec.job.upgradeMode", "stateless" },
+		{ "{deploymentName: s, job: {jarURI: 'https://h/a.jar', parallelism: 1, upgradeMode: never}}", "spec.job.upgradeMode",
+		  "stateless" },
 		{ "{deploymentName: s, mode: native, job: {jarURI: 'https://h/a.jar', parallelism: 1}}", "spec.mode", "no such field" },
 	};
 	assert_int_equal(validate_whole(fine, NULL).count, 0);
@@ -255,7 +261,8 @@ static void session_jobs(void **state)
 	assert_int_equal(seen.count, 1);
 	assert_string_equal(seen.fields[0], "spec.flinkConfiguration.execution.checkpointing.savepoint-dir");
 	seen = validate_whole("{kind: FlinkSessionJob, spec: {deploymentName: session, flinkConfiguration: {state.savepoints.dir: s},"
-			      " job: {jarURI: 'http://h/a.jar', parallelism: 1, upgradeMode: savepoint}}}", &context);
+			      " job: {jarURI: 'http://h/a.jar', parallelism: 1, upgradeMode: savepoint}}}",
+			      &context);
 	assert_int_equal(seen.count, 0);
 	AUTODOC *application = parse("{metadata: {name: session}, spec: {flinkVersion: v1_20, job: {jarURI: x}}}");
 	context.cluster = doc_root(application);
@@ -313,8 +320,13 @@ static void first_problem_as_an_error(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(accepted), cmocka_unit_test(refused), cmocka_unit_test(compared_with_the_deployed),
-					    cmocka_unit_test(first_problem_as_an_error), cmocka_unit_test(lines), cmocka_unit_test(warnings),
-					    cmocka_unit_test(session_jobs), cmocka_unit_test(snapshots) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(accepted),
+					    cmocka_unit_test(refused),
+					    cmocka_unit_test(compared_with_the_deployed),
+					    cmocka_unit_test(first_problem_as_an_error),
+					    cmocka_unit_test(lines),
+					    cmocka_unit_test(warnings),
+					    cmocka_unit_test(session_jobs),
+					    cmocka_unit_test(snapshots) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

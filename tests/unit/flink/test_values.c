@@ -9,15 +9,16 @@ static void durations(void **state)
 	static const struct {
 		const char *text;
 		int64_t ms;
-	} good[] = { { "5 min", 300000 }, { "1m", 60000 }, { "30", 30 }, { "1500ms", 1500 }, { "2 H", 7200000 },
-		     { "10 s", 10000 },   { "1d", 86400000 }, { "7 Seconds", 7000 }, { "0", 0 },      { "2500 micros", 2 } };
+	} good[] = { { "5 min", 300000 }, { "1m", 60000 },    { "30", 30 },	     { "1500ms", 1500 }, { "2 H", 7200000 },
+		     { "10 s", 10000 },	  { "1d", 86400000 }, { "7 Seconds", 7000 }, { "0", 0 },	 { "2500 micros", 2 } };
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		int64_t ms = -1;
 		assert_true(flink_duration_ms(good[i].text, &ms));
 		assert_int_equal(ms, good[i].ms);
 	}
-	static const char *const bad[] = { "", "min", "-5 s", "1.5 h", "PT5M", "5 fortnights", "99999999999999999999 ms",
-					   "9223372036854775807 d" };
+	static const char *const bad[] = {
+		"", "min", "-5 s", "1.5 h", "PT5M", "5 fortnights", "99999999999999999999 ms", "9223372036854775807 d"
+	};
 	int64_t ms;
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_false(flink_duration_ms(bad[i], &ms));
@@ -30,11 +31,16 @@ static void memory(void **state)
 	static const struct {
 		const char *text, *written;
 		int64_t bytes;
-	} good[] = { { "2048m", "2 gb", INT64_C(2147483648) },  { "2 gb", "2 gb", INT64_C(2147483648) },
-		     { "1536m", "1536 mb", INT64_C(1610612736) }, { "3072m", "3 gb", INT64_C(3221225472) },
-		     { "1025", "1025 bytes", 1025 },              { "2Gi", "2147483648", INT64_C(2147483648) },
-		     { "1.5G", "1500000000", 1500000000 },        { "1T", "1 tb", INT64_C(1099511627776) },
-		     { "512Ki", "524288", 524288 },               { "1e9", "1000000000", 1000000000 } };
+	} good[] = { { "2048m", "2 gb", INT64_C(2147483648) },
+		     { "2 gb", "2 gb", INT64_C(2147483648) },
+		     { "1536m", "1536 mb", INT64_C(1610612736) },
+		     { "3072m", "3 gb", INT64_C(3221225472) },
+		     { "1025", "1025 bytes", 1025 },
+		     { "2Gi", "2147483648", INT64_C(2147483648) },
+		     { "1.5G", "1500000000", 1500000000 },
+		     { "1T", "1 tb", INT64_C(1099511627776) },
+		     { "512Ki", "524288", 524288 },
+		     { "1e9", "1000000000", 1000000000 } };
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		AUTOBUF text = BUF_INIT;
 		int64_t bytes = -1;
@@ -110,7 +116,8 @@ static void versions(void **state)
 	for (size_t i = 1; i < flink_version_count(); i++) { /* oldest first, nothing is lost on the way up */
 		const struct flink_version *a = flink_version_at(i - 1), *b = flink_version_at(i);
 		assert_true(flink_version_at_least(b, a->major, a->minor));
-		assert_true(a->savepoint_format <= b->savepoint_format && a->config_yaml <= b->config_yaml && a->trigger_id <= b->trigger_id);
+		assert_true(a->savepoint_format <= b->savepoint_format && a->config_yaml <= b->config_yaml &&
+			    a->trigger_id <= b->trigger_id);
 		assert_non_null(b->image_key);
 		assert_non_null(b->savepoint_path_key);
 	}

@@ -27,11 +27,11 @@ struct world {
 	char args[32], state[16], uid[16];
 	int64_t now, id;
 	int64_t effects[EFFECT_COUNT];
-	char events[400];       /* reasons of the last turn */
+	char events[400]; /* reasons of the last turn */
 	char location[LEDGER_PATH];
-	bool lose, fail, slow;  /* the next snapshot: is never heard of, fails, does not end */
-	struct doc *status;     /* of the last turn */
-	bool cluster_full;      /* its FlinkStateSnapshots cannot be made */
+	bool lose, fail, slow; /* the next snapshot: is never heard of, fails, does not end */
+	struct doc *status;    /* of the last turn */
+	bool cluster_full;     /* its FlinkStateSnapshots cannot be made */
 	int64_t made;
 };
 
@@ -65,7 +65,10 @@ static inline void flink_snapshot(struct world *w)
 {
 	struct observation *s = &w->seen;
 	const struct ledger_snapshot *open = &w->ledger.snapshot;
-	s->snapshot = w->lose ? SAVEPOINT_NO_SUCH_TRIGGER : w->fail ? SAVEPOINT_FAILED : w->slow ? SAVEPOINT_IN_PROGRESS : SAVEPOINT_COMPLETED;
+	s->snapshot = w->lose	? SAVEPOINT_NO_SUCH_TRIGGER
+		      : w->fail ? SAVEPOINT_FAILED
+		      : w->slow ? SAVEPOINT_IN_PROGRESS
+				: SAVEPOINT_COMPLETED;
 	snprintf(s->snapshot_failure, sizeof s->snapshot_failure, "no room");
 	if (open->kind == SNAPSHOT_SAVEPOINT)
 		snprintf(w->location, sizeof w->location, "file:/%.400s/savepoint-%d", open->dir + strlen("file:///"), (int)++w->made);
@@ -93,8 +96,8 @@ static inline void world_apply(struct world *w, enum effect effect)
 	case EFFECT_STOP_WITH_SAVEPOINT:
 		s->job = JOB_FINISHED;
 		s->savepoint = SAVEPOINT_COMPLETED;
-		snprintf(s->savepoint_location, sizeof s->savepoint_location, "file:/%.400s/savepoint-%d", w->ledger.op.dir + strlen("file:///"),
-			 (int)++w->made);
+		snprintf(s->savepoint_location, sizeof s->savepoint_location, "file:/%.400s/savepoint-%d",
+			 w->ledger.op.dir + strlen("file:///"), (int)++w->made);
 		memcpy(s->savepoint_path, s->savepoint_location, sizeof s->savepoint_path);
 		memcpy(s->checkpoint_path, s->savepoint_location, sizeof s->checkpoint_path);
 		break;
@@ -124,10 +127,11 @@ static inline void world_apply(struct world *w, enum effect effect)
 
 static inline enum effect world_turn(struct world *w)
 {
-	AUTOFREE char *text = mem_printf(
-		"{\"metadata\":{\"name\":\"j\",\"uid\":\"%s\",\"generation\":1,\"finalizers\":[\"flinkdeployments.flink.apache.org/finalizer\"],"
-		"\"annotations\":{%s}},\"spec\":{\"flinkVersion\":\"v1_20\",\"job\":{\"state\":\"%s\",\"upgradeMode\":\"savepoint\",\"args\":[\"%s\"]%s}}}",
-		w->uid, w->annotations, w->state, w->args, w->job);
+	AUTOFREE char *text = mem_printf("{\"metadata\":{\"name\":\"j\",\"uid\":\"%s\",\"generation\":1,\"finalizers\":[\"flinkdeployments."
+					 "flink.apache.org/finalizer\"],"
+					 "\"annotations\":{%s}},\"spec\":{\"flinkVersion\":\"v1_20\",\"job\":{\"state\":\"%s\","
+					 "\"upgradeMode\":\"savepoint\",\"args\":[\"%s\"]%s}}}",
+					 w->uid, w->annotations, w->state, w->args, w->job);
 	struct error err = ERROR_INIT;
 	AUTODOC *doc = doc_parse_json(text, strlen(text), "r", NULL, &err);
 	if (doc == NULL)
@@ -136,8 +140,16 @@ static inline enum effect world_turn(struct world *w)
 	spec_digest(node_get(doc_root(doc), "spec"), NULL, digest);
 	job_id_of("trigger", ++w->id, id);
 	struct session_view session = { 0 };
-	struct decide_input in = { .session = &session, .resource = doc_root(doc), .digest = digest, .commit = "c0ffee", .ledger = &w->ledger,
-				   .seen = &w->seen, .policy = &w->policy, .config = &w->config, .leader = "a/1", .fresh_id = id,
+	struct decide_input in = { .session = &session,
+				   .resource = doc_root(doc),
+				   .digest = digest,
+				   .commit = "c0ffee",
+				   .ledger = &w->ledger,
+				   .seen = &w->seen,
+				   .policy = &w->policy,
+				   .config = &w->config,
+				   .leader = "a/1",
+				   .fresh_id = id,
 				   .now_ms = w->now };
 	struct decision d;
 	decide(&in, &d);

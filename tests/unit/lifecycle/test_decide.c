@@ -124,8 +124,10 @@ static void world_apply(struct world *w, enum effect effect)
 static enum effect world_turn(struct world *w, bool crash)
 {
 	snprintf(w->resource, sizeof w->resource,
-		 "{\"metadata\":{\"name\":\"j\",\"uid\":\"%s\",\"generation\":1,\"finalizers\":[\"flinkdeployments.flink.apache.org/finalizer\"]%s"
-		 ",\"annotations\":{%s}},\"spec\":{\"flinkVersion\":\"v1_20\",\"job\":{\"state\":\"%s\",\"upgradeMode\":\"%s\",\"args\":[\"%s\"]}}}",
+		 "{\"metadata\":{\"name\":\"j\",\"uid\":\"%s\",\"generation\":1,\"finalizers\":[\"flinkdeployments.flink.apache.org/"
+		 "finalizer\"]%s"
+		 ",\"annotations\":{%s}},\"spec\":{\"flinkVersion\":\"v1_20\",\"job\":{\"state\":\"%s\",\"upgradeMode\":\"%s\",\"args\":["
+		 "\"%s\"]}}}",
 		 w->uid, w->deletion, w->annotations, w->state, w->mode, w->args);
 	struct error err;
 	AUTODOC *doc = doc_parse_json(w->resource, strlen(w->resource), "r", NULL, &err);
@@ -134,8 +136,16 @@ static enum effect world_turn(struct world *w, bool crash)
 	spec_digest(node_get(doc_root(doc), "spec"), NULL, digest);
 	char id[33];
 	job_id_of("trigger", w->now, id);
-	struct decide_input in = { .resource = doc_root(doc), .digest = digest, .commit = "c0ffee", .ledger = &w->ledger, .seen = &w->seen,
-				   .policy = &w->policy, .config = &w->config, .leader = "a/1", .fresh_id = id, .now_ms = w->now };
+	struct decide_input in = { .resource = doc_root(doc),
+				   .digest = digest,
+				   .commit = "c0ffee",
+				   .ledger = &w->ledger,
+				   .seen = &w->seen,
+				   .policy = &w->policy,
+				   .config = &w->config,
+				   .leader = "a/1",
+				   .fresh_id = id,
+				   .now_ms = w->now };
 	struct decision d;
 	decide(&in, &d);
 	enum effect effect = d.effect;

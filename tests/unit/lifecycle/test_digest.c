@@ -24,8 +24,10 @@ static void ignored_changes_keep_the_digest(void **state)
 	static const char base[] = "{\"image\":\"a\",\"flinkConfiguration\":{\"x.y\":\"1\"},\"job\":{\"parallelism\":2}}";
 	static const char *const same[] = {
 		"{\"flinkConfiguration\":{\"x\":{\"y\":1}},\"job\":{\"parallelism\":2},\"image\":\"a\"}",
-		"{\"image\":\"a\",\"mode\":\"native\",\"flinkConfiguration\":{\"x.y\":\"1\",\"kubernetes.operator.a\":\"b\"},\"job\":{\"parallelism\":2,\"state\":\"suspended\"}}",
-		"{\"image\":\"a\",\"ingress\":null,\"flinkConfiguration\":{\"x.y\":\"1\"},\"job\":{\"parallelism\":2,\"upgradeMode\":\"savepoint\",\"savepointTriggerNonce\":4}}",
+		"{\"image\":\"a\",\"mode\":\"native\",\"flinkConfiguration\":{\"x.y\":\"1\",\"kubernetes.operator.a\":\"b\"},\"job\":{"
+		"\"parallelism\":2,\"state\":\"suspended\"}}",
+		"{\"image\":\"a\",\"ingress\":null,\"flinkConfiguration\":{\"x.y\":\"1\"},\"job\":{\"parallelism\":2,\"upgradeMode\":"
+		"\"savepoint\",\"savepointTriggerNonce\":4}}",
 	};
 	static const char *const other[] = {
 		"{\"image\":\"b\",\"flinkConfiguration\":{\"x.y\":\"1\"},\"job\":{\"parallelism\":2}}",
@@ -67,17 +69,26 @@ static void what_it_refers_to_counts(void **state)
 static void last_reconciled_spec_is_the_peers(void **state)
 {
 	(void)state;
-	static const char spec[] = "{\"flinkConfiguration\":{\"taskmanager.numberOfTaskSlots\":\"2\"},\"flinkVersion\":\"v1_20\",\"image\":\"flink:1.20\","
-				   "\"job\":{\"jarURI\":\"local:///opt/flink/examples/streaming/StateMachineExample.jar\",\"parallelism\":2,\"upgradeMode\":\"stateless\"},"
-				   "\"jobManager\":{\"resource\":{\"cpu\":1,\"memory\":\"2048m\"}},\"serviceAccount\":\"flink\",\"taskManager\":{\"resource\":{\"cpu\":1,\"memory\":\"2048m\"}}}";
+	static const char spec[] =
+		"{\"flinkConfiguration\":{\"taskmanager.numberOfTaskSlots\":\"2\"},\"flinkVersion\":\"v1_20\",\"image\":\"flink:1.20\","
+		"\"job\":{\"jarURI\":\"local:///opt/flink/examples/streaming/"
+		"StateMachineExample.jar\",\"parallelism\":2,\"upgradeMode\":\"stateless\"},"
+		"\"jobManager\":{\"resource\":{\"cpu\":1,\"memory\":\"2048m\"}},\"serviceAccount\":\"flink\",\"taskManager\":{\"resource\":"
+		"{\"cpu\":1,\"memory\":\"2048m\"}}}";
 	static const char want[] =
-		"{\"spec\":{\"job\":{\"jarURI\":\"local:///opt/flink/examples/streaming/StateMachineExample.jar\",\"parallelism\":2,\"entryClass\":null,\"args\":[],"
-		"\"state\":\"running\",\"savepointTriggerNonce\":null,\"initialSavepointPath\":null,\"checkpointTriggerNonce\":null,\"upgradeMode\":\"stateless\","
+		"{\"spec\":{\"job\":{\"jarURI\":\"local:///opt/flink/examples/streaming/"
+		"StateMachineExample.jar\",\"parallelism\":2,\"entryClass\":null,\"args\":[],"
+		"\"state\":\"running\",\"savepointTriggerNonce\":null,\"initialSavepointPath\":null,\"checkpointTriggerNonce\":null,"
+		"\"upgradeMode\":\"stateless\","
 		"\"allowNonRestoredState\":null,\"savepointRedeployNonce\":null,\"autoscalerResetNonce\":null},\"restartNonce\":null,"
-		"\"flinkConfiguration\":{\"taskmanager.numberOfTaskSlots\":\"2\"},\"image\":\"flink:1.20\",\"imagePullPolicy\":null,\"serviceAccount\":\"flink\","
-		"\"flinkVersion\":\"v1_20\",\"ingress\":null,\"podTemplate\":null,\"jobManager\":{\"resource\":{\"cpu\":1.0,\"memory\":\"2048m\",\"ephemeralStorage\":null},"
-		"\"replicas\":1,\"podTemplate\":null},\"taskManager\":{\"resource\":{\"cpu\":1.0,\"memory\":\"2048m\",\"ephemeralStorage\":null},\"replicas\":null,"
-		"\"podTemplate\":null},\"logConfiguration\":null,\"mode\":null},\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/v1beta1\",\"firstDeployment\":true}}";
+		"\"flinkConfiguration\":{\"taskmanager.numberOfTaskSlots\":\"2\"},\"image\":\"flink:1.20\",\"imagePullPolicy\":null,"
+		"\"serviceAccount\":\"flink\","
+		"\"flinkVersion\":\"v1_20\",\"ingress\":null,\"podTemplate\":null,\"jobManager\":{\"resource\":{\"cpu\":1.0,\"memory\":"
+		"\"2048m\",\"ephemeralStorage\":null},"
+		"\"replicas\":1,\"podTemplate\":null},\"taskManager\":{\"resource\":{\"cpu\":1.0,\"memory\":\"2048m\",\"ephemeralStorage\":"
+		"null},\"replicas\":null,"
+		"\"podTemplate\":null},\"logConfiguration\":null,\"mode\":null},\"resource_metadata\":{\"apiVersion\":\"flink.apache.org/"
+		"v1beta1\",\"firstDeployment\":true}}";
 	struct error err;
 	AUTODOC *doc = doc_parse_json(spec, strlen(spec), "spec", NULL, &err);
 	assert_non_null(doc);

@@ -48,7 +48,11 @@ static void text_and_back(void **state)
 static void bad_text_is_refused(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "", "{", "{\"uid\":[]}", "{\"next_launch\":\"one\"}", "{\"launches\":[{\"job_id\":\"0123456789012345678901234567890123\"}]}",
+	static const char *const bad[] = { "",
+					   "{",
+					   "{\"uid\":[]}",
+					   "{\"next_launch\":\"one\"}",
+					   "{\"launches\":[{\"job_id\":\"0123456789012345678901234567890123\"}]}",
 					   "{\"launches\":[{\"spec\":\"x\"},{\"number\":true}]}" };
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct ledger l;

@@ -404,11 +404,21 @@ static void test_quiet(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nonce),	     cmocka_unit_test(test_checkpoint_nonce),	    cmocka_unit_test(test_annotation),
-		cmocka_unit_test(test_period),	     cmocka_unit_test(test_cron),		    cmocka_unit_test(test_nowhere_to),
-		cmocka_unit_test(test_fails),	     cmocka_unit_test(test_lost_answers),	    cmocka_unit_test(test_old_flink),
-		cmocka_unit_test(test_refused),	     cmocka_unit_test(test_never_ends),		    cmocka_unit_test(test_upgrade_waits),
-		cmocka_unit_test(test_completes_during_stop), cmocka_unit_test(test_job_ends),	    cmocka_unit_test(test_resources),
+		cmocka_unit_test(test_nonce),
+		cmocka_unit_test(test_checkpoint_nonce),
+		cmocka_unit_test(test_annotation),
+		cmocka_unit_test(test_period),
+		cmocka_unit_test(test_cron),
+		cmocka_unit_test(test_nowhere_to),
+		cmocka_unit_test(test_fails),
+		cmocka_unit_test(test_lost_answers),
+		cmocka_unit_test(test_old_flink),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_never_ends),
+		cmocka_unit_test(test_upgrade_waits),
+		cmocka_unit_test(test_completes_during_stop),
+		cmocka_unit_test(test_job_ends),
+		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_quiet),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -271,7 +271,8 @@ static void happen(struct world *w, struct random *random)
 	case 20: /* the JobManager is lost */
 		if (w->seen.jm == SEEN_PRESENT && random_below(random, 4) == 0) {
 			world_apply(w, EFFECT_DELETE_CLUSTER);
-			snprintf(w->annotations, sizeof w->annotations, "\"weir.dev/restore-from\":\"path:%.200s\"", some_record(w, random));
+			snprintf(w->annotations, sizeof w->annotations, "\"weir.dev/restore-from\":\"path:%.200s\"",
+				 some_record(w, random));
 		}
 		break;
 	default:
@@ -320,11 +321,11 @@ static void test_needed(void **state)
 		const char *path;
 		bool needed;
 	} rows[] = {
-		{ "file:/s/restored", true },	   { "file:///s/restored/", true },    { "file:/s/restored/x", true },
-		{ "file:/s", true },		   { "file:/s/restored2", false },     { "file:/s/restor", false },
-		{ "s3://b/newest", true },	   { "s3://b/newest/", true },	       { "s3://c/newest", false },
-		{ "file:///s/next", true },	   { "file:/s/weir-1-1/sp", true },    { "file:/s/weir-1-10/sp", false },
-		{ "file:/s/initial", true },	   { "s3://b/savepoint-1", true },     { "s3://b/savepoint-2", false },
+		{ "file:/s/restored", true }, { "file:///s/restored/", true }, { "file:/s/restored/x", true },
+		{ "file:/s", true },	      { "file:/s/restored2", false },  { "file:/s/restor", false },
+		{ "s3://b/newest", true },    { "s3://b/newest/", true },      { "s3://c/newest", false },
+		{ "file:///s/next", true },   { "file:/s/weir-1-1/sp", true }, { "file:/s/weir-1-10/sp", false },
+		{ "file:/s/initial", true },  { "s3://b/savepoint-1", true },  { "s3://b/savepoint-2", false },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		if (snapshot_needed(&l, rows[i].path) != rows[i].needed)
@@ -335,9 +336,12 @@ static void test_needed(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_count),	     cmocka_unit_test(test_age),
-					    cmocka_unit_test(test_needed_by_another), cmocka_unit_test(test_thought_better_of),
-					    cmocka_unit_test(test_fails),	     cmocka_unit_test(test_anything),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_count),
+					    cmocka_unit_test(test_age),
+					    cmocka_unit_test(test_needed_by_another),
+					    cmocka_unit_test(test_thought_better_of),
+					    cmocka_unit_test(test_fails),
+					    cmocka_unit_test(test_anything),
 					    cmocka_unit_test(test_needed) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 /* One resource that is decided upon turn after turn; its status and finalizer follow the decisions. */
 struct world {
 	char spec[600], metadata[300]; /* JSON: the whole spec; more members of metadata */
-	char *status;                  /* JSON, or NULL */
+	char *status;		       /* JSON, or NULL */
 	bool held, gone;
 	struct policy policy;
 	struct state_snapshot_input in;
@@ -34,9 +34,18 @@ static void world_init(struct world *w, const char *spec)
 	snprintf(w->spec, sizeof w->spec, "{%s}", spec);
 	w->policy = policy_default();
 	w->now = 1767225600000;
-	w->in = (struct state_snapshot_input){ .target = SEEN_PRESENT, .coming = true, .rest = SEEN_PRESENT, .job = JOB_RUNNING,
-					       .savepoint_dir = "file:///s", .can_checkpoint = true, .own_trigger = true, .path = "",
-					       .failure = "", .disposal_failure = "", .needed = SEEN_ABSENT, .needed_by = "" };
+	w->in = (struct state_snapshot_input){ .target = SEEN_PRESENT,
+					       .coming = true,
+					       .rest = SEEN_PRESENT,
+					       .job = JOB_RUNNING,
+					       .savepoint_dir = "file:///s",
+					       .can_checkpoint = true,
+					       .own_trigger = true,
+					       .path = "",
+					       .failure = "",
+					       .disposal_failure = "",
+					       .needed = SEEN_ABSENT,
+					       .needed_by = "" };
 }
 
 static void world_free(struct world *w)
@@ -479,10 +488,10 @@ static void test_never_hangs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_savepoint), cmocka_unit_test(test_checkpoint),  cmocka_unit_test(test_exists),
-		cmocka_unit_test(test_job_not_there), cmocka_unit_test(test_retries), cmocka_unit_test(test_old_flink),
-		cmocka_unit_test(test_invalid),	  cmocka_unit_test(test_disposal),    cmocka_unit_test(test_nothing_to_dispose_of),
-		cmocka_unit_test(test_needed),	  cmocka_unit_test(test_never_hangs),
+		cmocka_unit_test(test_savepoint),     cmocka_unit_test(test_checkpoint),  cmocka_unit_test(test_exists),
+		cmocka_unit_test(test_job_not_there), cmocka_unit_test(test_retries),	  cmocka_unit_test(test_old_flink),
+		cmocka_unit_test(test_invalid),	      cmocka_unit_test(test_disposal),	  cmocka_unit_test(test_nothing_to_dispose_of),
+		cmocka_unit_test(test_needed),	      cmocka_unit_test(test_never_hangs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -70,10 +70,19 @@ static inline bool try_pass(const char *sync, const char *commit, const char *ya
 	struct render_result objects = { 0 };
 	if (yaml != NULL)
 		read_objects(yaml, &objects);
-	struct sync_input in = { .kube = world.kube, .as = world.kube, .name = sync, .ns = "default", .own_ns = "kube-system",
-				 .commit = commit, .prune = !world.no_prune, .objects = yaml == NULL ? NULL : &objects,
-				 .failure = "objects.yaml:1: broken", .peers = world.peers, .peer_count = world.peer_count,
-				 .now_ms = sim_now_ms(world.sim), .plan = world.plan };
+	struct sync_input in = { .kube = world.kube,
+				 .as = world.kube,
+				 .name = sync,
+				 .ns = "default",
+				 .own_ns = "kube-system",
+				 .commit = commit,
+				 .prune = !world.no_prune,
+				 .objects = yaml == NULL ? NULL : &objects,
+				 .failure = "objects.yaml:1: broken",
+				 .peers = world.peers,
+				 .peer_count = world.peer_count,
+				 .now_ms = sim_now_ms(world.sim),
+				 .plan = world.plan };
 	sync_output_free(&world.out);
 	bool ok = sync_pass(&in, &world.out, err);
 	render_result_free(&objects);
@@ -105,7 +114,8 @@ static inline void expect(const char *id, enum change_action action, const char 
 	}
 	const struct sync_change *c = change_of(id);
 	fail_msg("%s: not %s \"%s\" but %s \"%s\"; the pass: %s", id, change_action_name(action), text == NULL ? "" : text,
-		 c == NULL ? "nothing" : change_action_name(c->action), c == NULL || c->message == NULL ? "" : c->message, world.out.message);
+		 c == NULL ? "nothing" : change_action_name(c->action), c == NULL || c->message == NULL ? "" : c->message,
+		 world.out.message);
 }
 
 static inline void expect_state(enum sync_state state)
@@ -143,8 +153,9 @@ static inline bool exists(const char *resource, const char *name)
 /* Somebody else's apply, update or deletion. */
 static inline void by_hand(const char *method, const char *path, const char *type, const char *body)
 {
-	struct http_request request = { .method = method, .path = path, .content_type = type, .body = body,
-					.body_len = body == NULL ? 0 : strlen(body) };
+	struct http_request request = {
+		.method = method, .path = path, .content_type = type, .body = body, .body_len = body == NULL ? 0 : strlen(body)
+	};
 	struct http_response answer = { 0 };
 	assert_true(sim_handle(world.sim, &request, &answer));
 	if (answer.status >= 300)
@@ -153,9 +164,9 @@ static inline void by_hand(const char *method, const char *path, const char *typ
 }
 
 #define FLINKS "flink.apache.org/flinkdeployments"
-#define MERGE "application/merge-patch+json"
-#define JSON  "application/json"
-#define CMS   "/api/v1/namespaces/default/configmaps"
+#define MERGE  "application/merge-patch+json"
+#define JSON   "application/json"
+#define CMS    "/api/v1/namespaces/default/configmaps"
 
 static inline bool has_event(const char *ns, const char *reason, const char *text)
 {
@@ -175,8 +186,8 @@ static inline bool has_event(const char *ns, const char *reason, const char *tex
 #define MAP(name, value) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " name "}\ndata: {key: " value "}\n---\n"
 /* A FlinkDeployment that is not preflighted; `more` goes into its spec. */
 #define FLINK_IN(ns, name, annotations, more)                                                                                       \
-	"apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: " name ", namespace: " ns                  \
-	", annotations: {weir.dev/preflight: 'off'" annotations "}}\nspec:\n  image: flink:1.20\n  flinkVersion: v1_20\n"            \
+	"apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: " name ", namespace: " ns                    \
+	", annotations: {weir.dev/preflight: 'off'" annotations "}}\nspec:\n  image: flink:1.20\n  flinkVersion: v1_20\n"           \
 	"  serviceAccount: default\n  jobManager: {resource: {cpu: 1, memory: 1024m}}\n  taskManager: {resource: {cpu: 1, memory: " \
 	"1024m}}\n  job: {jarURI: 'local:///a.jar', parallelism: 1, upgradeMode: stateless}\n" more "---\n"
 #define FLINK(name, more) FLINK_IN("default", name, "", more)

@@ -1,15 +1,15 @@
 /* Preflight in a pass: both pods, the API server's word, quotas, Pod Security, images without a shell, and nothing left behind. */
 #include "support.h"
 
-#define JOB_OF(image, annotations, jar, template)                                                                                   \
-	"apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: job, annotations: {" annotations             \
-	"}}\nspec:\n  image: " image "\n  flinkVersion: v1_20\n  serviceAccount: default\n"                                         \
-	"  jobManager: {resource: {cpu: 1, memory: 1024m}}\n  taskManager: {resource: {cpu: 1, memory: 1024m}}\n"                   \
+#define JOB_OF(image, annotations, jar, template)                                                                       \
+	"apiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: job, annotations: {" annotations \
+	"}}\nspec:\n  image: " image "\n  flinkVersion: v1_20\n  serviceAccount: default\n"                             \
+	"  jobManager: {resource: {cpu: 1, memory: 1024m}}\n  taskManager: {resource: {cpu: 1, memory: 1024m}}\n"       \
 	"  job: {jarURI: 'local:///" jar ".jar', parallelism: 1, upgradeMode: stateless}\n" template "---\n"
 #define JOB	 JOB_OF("flink:1.20", "", "a", "")
 #define REQUIRED "weir.dev/preflight: require"
-#define NOBODY                                                                                                     \
-	"  podTemplate: {spec: {securityContext: {runAsNonRoot: true, runAsUser: 9999, seccompProfile: {type: " \
+#define NOBODY                                                                                                            \
+	"  podTemplate: {spec: {securityContext: {runAsNonRoot: true, runAsUser: 9999, seccompProfile: {type: "           \
 	"RuntimeDefault}}, containers: [{name: flink-main-container, securityContext: {allowPrivilegeEscalation: false, " \
 	"capabilities: {drop: [ALL]}}}]}}\n"
 #define FLINK_ID "FlinkDeployment/default/job"
@@ -170,7 +170,8 @@ static void the_running_job_makes_room(void **state)
 	settle("c1", JOB);
 	set_quota("\"limits.memory\":\"1500Mi\"");
 	by_hand("POST", "/api/v1/namespaces/default/pods", JSON,
-		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"running\"},\"spec\":{\"containers\":[{\"name\":\"m\",\"image\":\"f\","
+		"{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"running\"},\"spec\":{\"containers\":[{\"name\":\"m\","
+		"\"image\":\"f\","
 		"\"resources\":{\"limits\":{\"memory\":\"800Mi\"}}}]}}");
 	settle("c2", JOB_OF("flink:1.20.1", REQUIRED, "a", ""));
 	expect_state(SYNC_APPLIED);
@@ -182,7 +183,8 @@ static void a_template_that_pod_security_refuses(void **state)
 	(void)state;
 	restricted();
 	settle("c1", JOB);
-	expect(FLINK_ID, CHANGE_WITHHELD, "refused by preflight: the API server refuses Pod job-preflight-jobmanager: violates PodSecurity");
+	expect(FLINK_ID, CHANGE_WITHHELD,
+	       "refused by preflight: the API server refuses Pod job-preflight-jobmanager: violates PodSecurity");
 	assert_false(exists(FLINKS, "job"));
 	uint64_t writes = sim_writes(world.sim);
 	pass("s", "c1", JOB);
