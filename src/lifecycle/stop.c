@@ -305,14 +305,20 @@ static void remove_look(struct turn *t)
 	const struct observation *s = t->in->seen;
 	struct ledger *l = t->ledger;
 	const struct ledger_launch *live = ledger_live(l);
-	const char *told = told_checkpoint(t);
-	bool on_purpose = (l->next.kind == RESTORE_EMPTY && t->mode == MODE_STATELESS && t->mode_given) || l->rewind[0] != '\0' ||
-			  redeploy_path(t) != NULL;
 	if (t->in->config->checkpointing && s->job == JOB_RUNNING)
 		l->had_checkpoint = 1; /* it may complete one before its pods are gone */
-	if (live == NULL || on_purpose || l->next.kind == RESTORE_UNDECIDED || !t->in->config->checkpointing)
+	if (live == NULL) {
+		(void)told_checkpoint(t);
 		return;
+	}
 	bool none = l->next.kind == RESTORE_EMPTY || (l->next.kind == live->restore.kind && strcmp(l->next.path, live->restore.path) == 0);
+	/* a job that ended leaves no more than the stop has already found, unless nothing was found */
+	bool ended = job_state_terminal(s->job);
+	const char *told = s->job == JOB_FINISHED || (ended && !none) ? NULL : told_checkpoint(t);
+	bool on_purpose = (l->next.kind == RESTORE_EMPTY && t->mode == MODE_STATELESS && t->mode_given) || l->rewind[0] != '\0' ||
+			  redeploy_path(t) != NULL;
+	if (on_purpose || l->next.kind == RESTORE_UNDECIDED || !t->in->config->checkpointing)
+		return;
 	if (none && s->ha_checkpoint) {
 		l->next = (struct ledger_restore){ .kind = RESTORE_HA };
 		LEDGER_SET(l->next.path, told);
@@ -322,7 +328,7 @@ static void remove_look(struct turn *t)
 	} else if (l->next.kind == RESTORE_HA) {
 		if (told != NULL)
 			LEDGER_SET(l->next.path, told);
-	} else if (told != NULL && s->checkpoints_completed > 0 && !job_state_terminal(s->job)) {
+	} else if (told != NULL && s->checkpoints_completed > 0) {
 		stop_restore(t, told);
 	} else if (none && !proven_no_checkpoint(t) && t->in->now_ms - l->op.started_at > t->in->policy->poll_ms * 8) {
 		l->next = (struct ledger_restore){ .kind = RESTORE_UNDECIDED };

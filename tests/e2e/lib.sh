@@ -408,6 +408,7 @@ reset() {
 		xargs -r kubectl -n "$NS" patch --type=merge -p '{"metadata":{"finalizers":null}}'
 	kubectl delete namespace "$NS" --wait=true --timeout=60s
 	kubectl -n default delete configmap -l weir.dev/inventory
+	kubectl -n default delete configmap weir-states-{0..9} weir-states-{a..f} --ignore-not-found
 	kubectl -n default delete lease weir-agent
 	rm -rf "$REPO" "$COPY" "$E2E"/cache* "$E2E/shape" "$E2E/agents"
 	fd_gone

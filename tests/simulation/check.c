@@ -7,7 +7,7 @@
 #include "lifecycle/digest.h"
 #include "world.h"
 
-enum { LAUNCHES_MAX = 5 };
+enum { LAUNCHES_MAX = 5, LATER_MAX = 20 };
 
 static int job_of(const char *text)
 {
@@ -107,8 +107,106 @@ static void check_apply(struct world *w, const struct http_request *r)
 			world_fail(w, "invariant 4: content that preflight must refuse was applied (%s)", marks[i]);
 }
 
+/* ---- an effect that cannot be taken back comes after its intent (invariant 8) ---- */
+
+static struct doc *object(struct world *w, const char *resource, const char *name)
+{
+	AUTOFREE char *json = sim_object_json(w->sim, resource, "default", name);
+	return json == NULL ? NULL : doc_parse_json(json, strlen(json), name, NULL, NULL);
+}
+
+static void note_intent(struct world *w, const char *intent)
+{
+	if (strstr(buf_text(&w->intents), intent) == NULL)
+		buf_puts(&w->intents, intent);
+}
+
+/* Remembers what the ledgers of the jobs intend: an agent may act late on what another has replaced since. */
+void check_ledgers(struct world *w)
+{
+	for (int job = 0; job < JOBS; job++) {
+		AUTOFREE char *name = mem_printf("weir-ledger-%s", job_names[job]);
+		AUTODOC *map = object(w, "configmaps", name);
+		const char *text = map == NULL ? NULL : node_find_text(doc_root(map), "data/ledger.json");
+		AUTODOC *doc = text == NULL ? NULL : doc_parse_json(text, strlen(text), name, NULL, NULL);
+		const struct node *ledger = doc == NULL ? NULL : doc_root(doc);
+		int64_t kind = node_integer(node_find(ledger, "op/kind"), OP_NONE);
+		AUTOFREE char *op = mem_printf("<%s %lld %lld>", job_names[job], (long long)kind, (long long)node_integer(node_find(ledger, "op/launch"), 0));
+		AUTOFREE char *trigger = mem_printf("<%s>", node_text_or(node_find(ledger, "op/trigger"), ""));
+		AUTOFREE char *snapshot = mem_printf("<%s>", node_text_or(node_find(ledger, "snapshot/trigger"), ""));
+		note_intent(w, op);
+		note_intent(w, trigger);
+		note_intent(w, snapshot);
+	}
+}
+
+static bool intended(const struct world *w, int job, enum op_kind kind, int64_t launch)
+{
+	AUTOFREE char *op = mem_printf("<%s %d %lld>", job_names[job], (int)kind, (long long)launch);
+	return strstr(buf_text(&w->intents), op) != NULL;
+}
+
+static int64_t launch_of(const struct node *deployment)
+{
+	const char *text = node_text(node_get(node_find(deployment, "metadata/annotations"), "weir.dev/launch"));
+	return text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+static bool create_intended(const struct world *w, const struct http_request *r)
+{
+	AUTODOC *body = doc_parse_json(r->body, r->body_len, "body", NULL, NULL);
+	const struct node *deployment = body == NULL ? NULL : doc_root(body);
+	const char *name = node_text_or(node_find(deployment, "metadata/name"), "");
+	for (int job = 0; job < JOBS; job++)
+		if (strcmp(name, job_names[job]) == 0)
+			return intended(w, job, OP_LAUNCH, launch_of(deployment));
+	return true;
+}
+
+/* What was changed in place counts as a later launch; what is in the way of a launch is removed in its name. */
+static bool delete_intended(struct world *w, const char *name)
+{
+	for (int job = 0; job < JOBS; job++) {
+		if (strcmp(name, job_names[job]) != 0)
+			continue;
+		AUTODOC *there = object(w, "apps/deployments", name);
+		int64_t launch = there == NULL ? 0 : launch_of(doc_root(there));
+		bool any = launch == 0; /* gone, or not Weir's */
+		for (int64_t later = launch; later <= launch + LATER_MAX && !any; later++)
+			any = intended(w, job, OP_REMOVE, later) || (later > launch && intended(w, job, OP_LAUNCH, later));
+		return any;
+	}
+	return true;
+}
+
+/* Stops and savepoints go under an id of ours. */
+static bool trigger_intended(const struct world *w, const struct http_request *r)
+{
+	AUTODOC *body = doc_parse_json(r->body, r->body_len, "body", NULL, NULL);
+	const char *id = body == NULL ? NULL : node_find_text(doc_root(body), "triggerId");
+	AUTOFREE char *trigger = mem_printf("<%s>", id == NULL ? "" : id);
+	return id == NULL || strstr(buf_text(&w->intents), trigger) != NULL;
+}
+
+static void check_intent(struct world *w, const struct http_request *r)
+{
+	static const char deployments[] = "/namespaces/default/deployments";
+	const char *at = strstr(r->path, deployments);
+	bool post = strcmp(r->method, "POST") == 0 && r->body != NULL && strstr(r->path, "dryRun") == NULL;
+	bool ok = true;
+	if (at != NULL && post)
+		ok = create_intended(w, r);
+	else if (at != NULL && strcmp(r->method, "DELETE") == 0)
+		ok = delete_intended(w, at + strlen(deployments) + 1);
+	else if (post && (str_ends(r->path, "/stop") || str_ends(r->path, "/savepoints") || str_ends(r->path, "/checkpoints")))
+		ok = trigger_intended(w, r);
+	if (!ok)
+		world_fail(w, "invariant 8: %s %s without its intent in the ledger", r->method, r->path);
+}
+
 void check_request(struct world *w, const struct tap *tap, const struct http_request *r)
 {
+	check_intent(w, r);
 	if (strcmp(r->method, "DELETE") == 0)
 		check_delete(w, &w->members[tap->member], r);
 	else if (strcmp(r->method, "PATCH") == 0)
@@ -116,12 +214,6 @@ void check_request(struct world *w, const struct tap *tap, const struct http_req
 }
 
 /* ---- at the end ---- */
-
-static struct doc *object(struct world *w, const char *resource, const char *name)
-{
-	AUTOFREE char *json = sim_object_json(w->sim, resource, "default", name);
-	return json == NULL ? NULL : doc_parse_json(json, strlen(json), name, NULL, NULL);
-}
 
 struct judged {
 	struct world *w;
@@ -139,13 +231,27 @@ static bool not_yet(const struct judged *j, const char *what)
 	return false;
 }
 
+static void sync_says(const struct judged *j, const char *what, char *out, size_t size)
+{
+	const char *text = node_text_or(node_find(j->inventory, "data/inventory.json"), "");
+	AUTODOC *doc = doc_parse_json(text, strlen(text), "inventory", NULL, NULL);
+	(void)snprintf(out, size, "%s", doc == NULL ? "" : node_text_or(node_find(doc_root(doc), what), ""));
+}
+
 static const char *sync_state(const struct judged *j)
 {
 	static char state[40];
-	const char *text = node_text_or(node_find(j->inventory, "data/inventory.json"), "");
-	AUTODOC *doc = doc_parse_json(text, strlen(text), "inventory", NULL, NULL);
-	(void)snprintf(state, sizeof state, "%s", doc == NULL ? "" : node_text_or(node_find(doc_root(doc), "state"), ""));
+	sync_says(j, "state", state, sizeof state);
 	return state;
+}
+
+/* A commit that removes one job and adds its like without saying so waits for a person, as does one that preflight could not pass. */
+static bool is_held(const struct judged *j)
+{
+	char message[4000];
+	AUTOFREE char *sentence = mem_printf("FlinkDeployment/default/%s: is held", job_names[j->job]);
+	sync_says(j, "message", message, sizeof message);
+	return strcmp(sync_state(j), "Held") == 0 && (version_refused(j->git) || strstr(message, sentence) != NULL);
 }
 
 static size_t pods_of(struct world *w, const char *job)
@@ -189,8 +295,8 @@ static bool asks_a_person(const struct judged *j)
 static bool absent_settled(const struct judged *j)
 {
 	if (j->git != NULL)
-		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 ||
-		       (version_refused(j->git) && strcmp(sync_state(j), "Held") == 0) || not_yet(j, "it is not there");
+		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 || is_held(j) ||
+		       not_yet(j, "it is not there");
 	return nothing_runs(j) || not_yet(j, "the resource is gone, its cluster is not");
 }
 

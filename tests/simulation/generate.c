@@ -281,19 +281,11 @@ void schedule_make(uint64_t seed, struct course *out)
 	out->uncovered = chance(&m, 15);
 }
 
-/* Rolled back, then removed and created anew later, more than once: each time a pod looks whether the old state still exists. */
+/* Removed, and created anew much later, again and again: each time a pod looks whether the old state still exists. */
 static void come_back(struct maker *m)
 {
 	m->out->uncovered = true;
-	for (int i = 0; i < 2; i++) {
-		m->job[0].num = ++m->num;
-		m->job[0].kind = BEHAVE_BROKEN;
-		commit(m, 0, STEP_COMMIT);
-		m->job[0].num = ++m->num;
-		m->job[0].kind = BEHAVE_WELL;
-		m->t += 15000 + below(m, 3000);
-		commit(m, 0, STEP_COMMIT);
-		m->t += 8000;
+	for (int i = 0; i < 3; i++) {
 		m->job[0].gone = 1;
 		commit(m, 0, STEP_COMMIT);
 		m->t += 3000;
@@ -337,6 +329,7 @@ void schedule_aim(int effect, enum point point, enum outcome outcome, uint64_t t
 		commit(&m, 0, STEP_COMMIT);
 		m.t += 9000 + below(&m, 500);
 	}
+	out->uncovered = effect == EFFECT_CLEAN; /* by a pod: more calls that can fail */
 	if (effect == EFFECT_PROBE || effect == EFFECT_END_PROBE)
 		come_back(&m);
 	m.job[0].num = ++m.num;

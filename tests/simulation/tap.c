@@ -210,6 +210,8 @@ static bool tap_send(void *context, const struct http_request *r, struct http_re
 		*response = (struct http_response){ 0 };
 		ok = no_answer(r, err);
 	}
+	if (verdict != LOST && is_write(r) && (strstr(r->path, "/weir-ledger-") != NULL || strstr(r->path, "/configmaps?") != NULL))
+		check_ledgers(w);
 	note_outcome(w, tap, !ok ? OUTCOME_UNKNOWN : response->status >= 400 ? OUTCOME_REFUSED : OUTCOME_OK);
 	world_trace(w, "%d #%llu %s %s -> %d", tap->member, (unsigned long long)w->calls, r->method, r->path, ok ? response->status : -1);
 	if (w->verbose && r->body != NULL && (strstr(r->path, "weir-ledger") != NULL || strstr(r->path, "/stop") != NULL))

@@ -342,6 +342,7 @@ void world_free(struct world *w)
 		member_close(&w->members[i], INT64_MAX);
 	agent_config_free(&w->config);
 	commits_free(w);
+	buf_free(&w->intents);
 	state_stores_close(w->stores);
 	sim_free(w->sim);
 	w->sim = NULL;

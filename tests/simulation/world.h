@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "agent/agent.h"
+#include "base/buf.h"
 #include "lifecycle/decide.h"
 #include "schedule.h"
 #include "sim/faults.h"
@@ -102,6 +103,7 @@ struct world {
 	bool ha[JOBS];		/* of the newest version */
 	bool lost_state;	/* some state is gone, or cannot be known of */
 	char chosen[JOBS][512]; /* paths that a person named */
+	struct buf intents;	/* every intent that any ledger ever held; see check_ledgers */
 	int launches_since_change[JOBS];
 	bool failed;
 	char why[900];
@@ -133,6 +135,7 @@ void commits_free(struct world *w);
 /* check.c */
 void check_step(struct world *w);
 void check_request(struct world *w, const struct tap *tap, const struct http_request *request);
+void check_ledgers(struct world *w); /* one was written */
 /* Has every resource reached its desired state, or a state that says what a person must do? Else why not. */
 bool check_settled(struct world *w, char why[400]);
 bool check_waits(struct world *w, int job); /* for a person */

@@ -120,6 +120,26 @@ func (c *ctr) imageMissing() {
 
 func nextBackoff(d time.Duration) time.Duration { return min(max(2*d, firstBackoff), maxBackoff) }
 
+// terminationPath is where the container leaves its last words.
+func terminationPath(c *corev1.Container) string {
+	if c.TerminationMessagePath != "" {
+		return c.TerminationMessagePath
+	}
+	return "/dev/termination-log"
+}
+
+// lastWords is what the container wrote there, at most 4 KiB as the kubelet has it.
+func (c *ctr) lastWords(dir string) string {
+	text, err := os.ReadFile(dir + "/termination")
+	if err != nil {
+		return ""
+	}
+	if len(text) > 4096 {
+		text = text[:4096]
+	}
+	return string(text)
+}
+
 // describe says how the container looks to its entry process.
 func (c *ctr) describe(img *image, env *environment) (*spec.Container, error) {
 	p := c.p
@@ -145,7 +165,8 @@ func (c *ctr) describe(img *image, env *environment) (*spec.Container, error) {
 	d.UID, d.GID = c.user()
 	d.Mounts = append(d.Mounts,
 		spec.Mount{From: filepath.Join(p.runDir, "hosts"), To: "/etc/hosts"},
-		spec.Mount{From: p.n.resolvConf(), To: "/etc/resolv.conf"})
+		spec.Mount{From: p.n.resolvConf(), To: "/etc/resolv.conf"},
+		spec.Mount{From: dir + "/termination", To: terminationPath(c.spec)})
 	for _, m := range c.spec.VolumeMounts {
 		from, ok := p.volumes[m.Name]
 		if !ok {
@@ -164,6 +185,15 @@ func (c *ctr) describe(img *image, env *environment) (*spec.Container, error) {
 			}
 		}
 		d.Mounts = append(d.Mounts, spec.Mount{From: from, To: m.MountPath, ReadOnly: m.ReadOnly})
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(dir+"/termination", nil, 0o666); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir+"/termination", 0o666); err != nil { // whoever the container runs as
+		return nil, err
 	}
 	for _, f := range []string{d.Root, d.Scratch} {
 		if err := os.MkdirAll(f, 0o755); err != nil {
@@ -263,10 +293,14 @@ func (c *ctr) exited(proc *process) {
 		}
 		t.Message = tail(c.logPath(), 2048)
 	}
+	dir := filepath.Join(c.p.runDir, "c", fmt.Sprintf("%s.%d", c.spec.Name, c.runs-1))
+	if words := c.lastWords(dir); words != "" {
+		t.Message = words
+	}
 	c.state = corev1.ContainerState{Terminated: t}
 	log.Printf("%s/%s: %s ended with %d", c.p.ns, c.p.name, c.spec.Name, t.ExitCode)
 	// The container's writable layers go with it; the files of a live one are in use.
-	os.RemoveAll(filepath.Join(c.p.runDir, "c", fmt.Sprintf("%s.%d", c.spec.Name, c.runs-1)))
+	os.RemoveAll(dir)
 	if c.p.ending.Load() || c.p.finished || c.p.gone || !c.restarts(t.ExitCode) {
 		if c.init && !c.sidecar && t.ExitCode != 0 {
 			c.p.failed = true
