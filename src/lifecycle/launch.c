@@ -175,7 +175,8 @@ static bool choose_state(struct turn *t, struct ledger_restore *out)
 		else if (l->stuck[0] == '\0')
 			(void)snprintf(l->stuck, sizeof l->stuck,
 				       "StateChoiceRequired: this job has run before; set weir.dev/restore-from: latest | commit:<sha> | "
-				       "path:<uri>, or upgradeMode: stateless");
+				       "path:<uri>, upgradeMode: stateless, or weir.dev/allow-empty: %s",
+				       t->in->digest);
 		return false;
 	}
 	const char *initial = node_find_text(t->spec, "job/initialSavepointPath");

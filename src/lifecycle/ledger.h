@@ -194,7 +194,7 @@ struct ledger {
 	char preflight_result[16]; /* running (since preflight_at), passed, failed, unknown, refused (by the API server) */
 	char preflight_message[256];
 	int64_t preflight_at;
-	char stuck[200];				/* why the next step cannot be taken, for status; "" when nothing is */
+	char stuck[320];				/* why the next step cannot be taken, for status; "" when nothing is */
 	struct ledger_launch launches[LEDGER_LAUNCHES]; /* oldest first */
 	int64_t launch_count;
 	struct ledger_quarantine quarantine[LEDGER_QUARANTINE];

@@ -268,8 +268,11 @@ start_from_nothing() {
 # forget: nothing is known any more of the jobs that were; the next scenario starts from nothing.
 forget() {
 	k delete configmap $(k get configmaps -o name 2>/dev/null | sed -n 's|^configmap/\(weir-ledger-.*\)|\1|p') --ignore-not-found >/dev/null 2>&1 || true
+	forget_copies
 	rm -f "$E2E/shape"
 }
+# forget_copies: nor in Weir's own namespace.
+forget_copies() { kubectl -n default delete configmap weir-states-{0..9} weir-states-{a..f} --ignore-not-found >/dev/null 2>&1 || true; }
 # deleted MESSAGE: taken out of git, approved, gone.
 deleted() {
 	change "$1" EXISTS=0
@@ -408,7 +411,7 @@ reset() {
 		xargs -r kubectl -n "$NS" patch --type=merge -p '{"metadata":{"finalizers":null}}'
 	kubectl delete namespace "$NS" --wait=true --timeout=60s
 	kubectl -n default delete configmap -l weir.dev/inventory
-	kubectl -n default delete configmap weir-states-{0..9} weir-states-{a..f} --ignore-not-found
+	forget_copies
 	kubectl -n default delete lease weir-agent
 	rm -rf "$REPO" "$COPY" "$E2E"/cache* "$E2E/shape" "$E2E/agents"
 	fd_gone
