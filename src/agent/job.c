@@ -207,7 +207,9 @@ static bool look_and_decide(struct agent *agent, struct job_view *view, const st
 	if (!subject_session(view, ledger, err) || !subject_move(agent, view, ledger, &moved, &move, err))
 		return false;
 	struct error problem = ERROR_INIT;
-	const struct flink_spec_context context = { .cluster = doc_root(view->cluster_resource), .deployed = doc_root(launched) };
+	const struct flink_spec_context context = { .cluster = doc_root(view->cluster_resource),
+						    .jar_schemes = agent->config->jars.schemes,
+						    .deployed = doc_root(launched) };
 	bool valid = flink_spec_check(view->resource, &context, &problem);
 	if (!observe_config(subject_effective(view, launched != NULL ? doc_root(launched) : spec), view->name, view->ns, view, &problem))
 		valid = false;

@@ -65,6 +65,7 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 				 .own_ns = agent->config->ns,
 				 .commit = commit,
 				 .prune = sync->prune,
+				 .jar_schemes = agent->config->jars.schemes,
 				 .peers = peers,
 				 .peer_count = agent->config->sync_count - 1,
 				 .now_ms = clock_now_ms(&agent->clock),
@@ -90,10 +91,10 @@ int64_t sync_turn(struct agent *agent, const char *name, struct error *err)
 		if (out.state == SYNC_FAILED || out.state == SYNC_HELD)
 			log_event(LOG_LEVEL_WARN, "sync", "sync", name, "state", sync_state_name(out.state), "commit", commit, "message",
 				  out.message, NULL);
-		next = out.state == SYNC_PENDING ? SYNC_POLL_MS
-		       : out.state == SYNC_HELD	 ? SYNC_HELD_MS
-		       : sync->interval_ms > 0	 ? sync->interval_ms
-						 : SYNC_INTERVAL_MS;
+		next = out.state == SYNC_PENDING		   ? SYNC_POLL_MS
+		       : out.state == SYNC_HELD || out.pending > 0 ? SYNC_HELD_MS
+		       : sync->interval_ms > 0			   ? sync->interval_ms
+								   : SYNC_INTERVAL_MS;
 	}
 	sync_output_free(&out);
 	return next;

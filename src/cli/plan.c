@@ -91,6 +91,7 @@ static void plan_sync(struct planner *p, const struct sync_config *sync)
 				 .own_ns = agent->config->ns,
 				 .commit = commit,
 				 .prune = sync->prune,
+				 .jar_schemes = p->agent->config->jars.schemes,
 				 .objects = &objects,
 				 .now_ms = clock_now_ms(&agent->clock),
 				 .plan = true,

@@ -18,7 +18,8 @@
 struct flink_spec_context {
 	const struct node *defaults; /* configuration under the spec's, or NULL */
 	const struct node *deployed; /* the spec that was deployed last, or NULL before the first time */
-	const struct node *cluster;  /* of a FlinkSessionJob: the FlinkDeployment that it runs on, or NULL: not known here */
+	const char *jar_schemes; /* where jars of session jobs may come from, unless the configuration says; NULL: FLINK_ARTIFACT_SCHEMES */
+	const struct node *cluster; /* of a FlinkSessionJob: the FlinkDeployment that it runs on, or NULL: not known here */
 };
 
 struct flink_problem {

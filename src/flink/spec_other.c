@@ -17,7 +17,7 @@ static bool is_allowed(struct doc *doc, const char *allowed, const char *scheme)
 	return false;
 }
 
-static void check_jar(struct check *k, struct doc *doc, const struct node *config)
+static void check_jar(struct check *k, struct doc *doc, const struct node *config, const char *otherwise)
 {
 	const char *uri = node_text(node_get(k->job, "jarURI"));
 	if (spec_blank(uri))
@@ -26,7 +26,8 @@ static void check_jar(struct check *k, struct doc *doc, const struct node *confi
 	while (isalnum((unsigned char)uri[len]) || (len > 0 && strchr("+-.", uri[len]) != NULL && uri[len] != '\0'))
 		len++;
 	AUTOFREE char *scheme = mem_strndup(uri, len);
-	const char *allowed = flink_config_get_or(config, "kubernetes.operator.user.artifacts.allowed-schemes", FLINK_ARTIFACT_SCHEMES);
+	const char *allowed = flink_config_get_or(config, "kubernetes.operator.user.artifacts.allowed-schemes",
+						  otherwise != NULL ? otherwise : FLINK_ARTIFACT_SCHEMES);
 	if (len == 0 || uri[len] != ':' || strpbrk(uri, " \t\r\n") != NULL)
 		spec_error(k, "spec.job.jarURI", "expected an address such as https://HOST/PATH.jar, found \"%.100s\"", uri);
 	else if (!is_allowed(doc, allowed, scheme))
@@ -77,7 +78,7 @@ void spec_session_job(struct check *k, const struct flink_spec_context *context)
 		return;
 	}
 	spec_check_job(k);
-	check_jar(k, doc, k->config);
+	check_jar(k, doc, k->config, context->jar_schemes);
 	if (k->config != NULL)
 		spec_check_autoscaler(k);
 }

@@ -333,7 +333,8 @@ static bool look_and_apply(struct pass *p, struct item *item, struct error *err)
 	AUTOBUF invalid = BUF_INIT;
 	enum holder holder;
 	const char *other;
-	(void)flink_spec_validate(item->object, NULL, note_invalid, &invalid);
+	const struct flink_spec_context context = { .jar_schemes = p->in->jar_schemes };
+	(void)flink_spec_validate(item->object, &context, note_invalid, &invalid);
 	if (!pass_look_live(p, item, err) || !holder_of(p, item, &holder, &other, err))
 		return false;
 	if (holder == HOLDER_REFUSES)

@@ -210,6 +210,7 @@ static bool apply_all(struct pass *p, struct error *err)
 static void conclude(struct pass *p)
 {
 	struct sync_output *out = p->out;
+	out->pending = p->pending;
 	out->state = p->errors > 0     ? SYNC_FAILED
 		     : p->held > 0     ? SYNC_HELD
 		     : p->withheld > 0 ? SYNC_WITHHELD

@@ -45,6 +45,7 @@ struct sync_input {
 	const char *own_ns;
 	const char *commit;
 	bool prune;
+	const char *jar_schemes;	     /* flink_spec_context */
 	const struct render_result *objects; /* NULL: `failure` says why there are none */
 	const char *failure;
 	const char *source_problem;    /* why a newer revision cannot be had, or ""; the pass goes on with the last good one */
@@ -62,6 +63,7 @@ struct sync_output {
 	struct sync_change *changes; /* all but CHANGE_NONE */
 	size_t change_count;
 	size_t unchanged;
+	size_t pending; /* objects that wait for something: look again soon, whatever the state */
 };
 
 /* False only for errors that ended the pass as a whole (the API is down); what happened to single objects is in *out. */

@@ -79,6 +79,8 @@ static void note_version(struct world *w, const struct step_fields *v, bool git)
 	bool stateless = v->mode == MODE_STATELESS && !v->gone;
 	w->ha[job] = v->ha != 0;
 	w->periodic |= v->trim > 1;
+	/* a person may run what preflight would refuse, and what ran may be gone back to */
+	w->unchecked |= git ? v->pre == PREFLIGHT_OFF && version_refused(v) : v->pre == PREFLIGHT_OFF || version_refused(v);
 	if (stateless || w->stateless[job] || w->edited_stateless[job])
 		w->consent_at[job] = world_now(w);
 	if (git)
@@ -144,7 +146,6 @@ static void edit(struct world *w, const struct step *s)
 	AUTOFREE char *path = mem_printf(FLINK "/%s?fieldManager=person&force=true", job_names[s->f.job]);
 	take_choice(w, &s->f);
 	note_version(w, &s->f, false);
-	w->edited_off |= s->f.pre == PREFLIGHT_OFF || version_refused(&s->f); /* a person may run what preflight would refuse */
 	version_print(&s->f, schedule_storage(w->schedule), w->chosen[s->f.job], &text);
 	(void)ask(w, "PATCH", path, "application/apply-patch+yaml", buf_text(&text));
 }

@@ -54,7 +54,8 @@ static void check_newest(struct world *w, int job)
 	char path[512];
 	int64_t value;
 	AUTOFREE char *key = mem_printf("default/%s", job_names[job]);
-	if (!w->lost_state && sim_newest(w->sim, key, path) && strstr(path, "/savepoint-") != NULL && !sim_storage_get(w->sim, path, &value))
+	if (!w->lost_state && sim_newest(w->sim, key, path) && strstr(path, "/savepoint-") != NULL &&
+	    !sim_storage_get(w->sim, path, &value))
 		world_fail(w, "invariant 3: the newest state of %s was disposed of: %s", job_names[job], path);
 }
 
@@ -90,6 +91,10 @@ static void check_delete(struct world *w, const struct member *m, const struct h
 	    strstr(r->path, "weir-inventory") != NULL)
 		world_fail(w, "invariant 7: %s %s", r->method, r->path);
 	const char *resource = strstr(r->path, "/flinkdeployments/");
+	const char *map = strstr(r->path, "/configmaps/");
+	for (int job = 0; map != NULL && strstr(map, "-config-map") != NULL && job < JOBS; job++)
+		if (w->keeps_ha[job] && str_starts(map + strlen("/configmaps/"), job_names[job]))
+			world_fail(w, "invariant 3: %s %s, which is to be kept", r->method, r->path);
 	for (int job = 0; resource != NULL && job < JOBS; job++)
 		if (str_starts(resource + strlen("/flinkdeployments/"), job_names[job]) && in_git(w, m, job))
 			world_fail(w, "invariant 7: %s %s, which git holds", r->method, r->path);
@@ -103,7 +108,7 @@ static void check_apply(struct world *w, const struct http_request *r)
 		return;
 	static const char *const marks[] = { "does-not-exist", "missing.jar", "refuse-me" };
 	for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
-		if (strstr(r->body, marks[i]) != NULL && strstr(r->body, "weir.dev/preflight") == NULL && !w->edited_off)
+		if (strstr(r->body, marks[i]) != NULL && strstr(r->body, "weir.dev/preflight") == NULL && !w->unchecked)
 			world_fail(w, "invariant 4: content that preflight must refuse was applied (%s)", marks[i]);
 }
 
@@ -124,16 +129,20 @@ static void note_intent(struct world *w, const char *intent)
 /* Remembers what the ledgers of the jobs intend: an agent may act late on what another has replaced since. */
 void check_ledgers(struct world *w)
 {
-	for (int job = 0; job < JOBS; job++) {
-		AUTOFREE char *name = mem_printf("weir-ledger-%s", job_names[job]);
+	static const char *const names[] = { "orders", "clicks", "task.sessionjob" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		AUTOFREE char *name = mem_printf("weir-ledger-%s", names[i]);
 		AUTODOC *map = object(w, "configmaps", name);
 		const char *text = map == NULL ? NULL : node_find_text(doc_root(map), "data/ledger.json");
 		AUTODOC *doc = text == NULL ? NULL : doc_parse_json(text, strlen(text), name, NULL, NULL);
 		const struct node *ledger = doc == NULL ? NULL : doc_root(doc);
 		int64_t kind = node_integer(node_find(ledger, "op/kind"), OP_NONE);
-		AUTOFREE char *op = mem_printf("<%s %lld %lld>", job_names[job], (long long)kind, (long long)node_integer(node_find(ledger, "op/launch"), 0));
+		AUTOFREE char *op =
+			mem_printf("<%s %lld %lld>", names[i], (long long)kind, (long long)node_integer(node_find(ledger, "op/launch"), 0));
 		AUTOFREE char *trigger = mem_printf("<%s>", node_text_or(node_find(ledger, "op/trigger"), ""));
 		AUTOFREE char *snapshot = mem_printf("<%s>", node_text_or(node_find(ledger, "snapshot/trigger"), ""));
+		if (i < JOBS)
+			w->keeps_ha[i] = kind == OP_REMOVE && node_integer(node_find(ledger, "op/keep_ha"), 0) != 0;
 		note_intent(w, op);
 		note_intent(w, trigger);
 		note_intent(w, snapshot);
@@ -202,6 +211,9 @@ static void check_intent(struct world *w, const struct http_request *r)
 		ok = trigger_intended(w, r);
 	if (!ok)
 		world_fail(w, "invariant 8: %s %s without its intent in the ledger", r->method, r->path);
+	bool replaced = strstr(r->path, "/configmaps/weir-ledger-") != NULL && strcmp(r->method, "GET") != 0;
+	if (replaced && (r->body == NULL || strstr(r->body, "\"resourceVersion\"") == NULL))
+		world_fail(w, "invariant 8: %s %s is no compare and swap", r->method, r->path);
 }
 
 void check_request(struct world *w, const struct tap *tap, const struct http_request *r)

@@ -150,7 +150,10 @@ static void change(struct maker *m)
 		}
 	} else if (what < 95) {
 		add(m, chance(m, 50) ? STEP_EMPTY_TREE : STEP_BAD_TREE);
-		m->t += 3000 + below(m, 4000);
+		m->t += 1000 + below(m, 2000);
+		if (chance(m, 50))
+			add(m, STEP_APPROVE); /* a person who does not see what is wrong with it */
+		m->t += 2000 + below(m, 4000);
 		next_version(m, job);
 		commit(m, job, STEP_COMMIT);
 	} else if (m->job[1].num == 0) {
@@ -290,7 +293,7 @@ static void come_back(struct maker *m)
 		commit(m, 0, STEP_COMMIT);
 		m->t += 3000;
 		add(m, STEP_APPROVE);
-		m->t += 9000 + below(m, 3000);
+		m->t += 28000 + below(m, 3000); /* another agent comes after a crash */
 		add(m, STEP_JUMP)->f.ms = OLD_MS;
 		m->job[0].gone = 0;
 		m->job[0].restore = chance(m, 50) ? FROM_LATEST : FROM_NEWEST_PATH;

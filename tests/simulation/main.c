@@ -27,8 +27,9 @@ static struct {
 	int64_t soak_s;
 	int jobs;
 	bool crashes;
+	int every;
 	const char *fixture_dir;
-} options = { .schedules = 1000, .first = 1, .jobs = 2 };
+} options = { .schedules = 1000, .first = 1, .jobs = 2, .every = 1 };
 
 static int64_t seconds(void)
 {
@@ -256,7 +257,7 @@ static int crash_everywhere(int index)
 	char why[900];
 	for (int k = 2; k < 2 * CALLS_MAX && failures < 3; k++) {
 		bool done;
-		if (!crash_point(k, &done) || n++ % options.jobs != index)
+		if (!crash_point(k, &done) || n++ % (options.jobs * options.every) != index * options.every)
 			continue;
 		struct world w = {
 			.schedule = &scenario.schedule, .coverage = coverage, .crash_at = (uint64_t)k / 2, .crash_done = done, .brief = true
@@ -289,6 +290,7 @@ static bool run_crashes(const char *file)
 		bool done;
 		points += crash_point(k, &done);
 	}
+	points = (points + options.every - 1) / options.every;
 	bool ok = in_processes(crash_everywhere);
 	(void)printf("%s %s: killed at each of %d points\n", ok ? "ok    " : "FAILED", file, points);
 	(void)fflush(stdout);
@@ -297,26 +299,21 @@ static bool run_crashes(const char *file)
 
 static void usage(FILE *out)
 {
-	(void)fprintf(out, "usage: simulation_run [--seed N [--verbose]] [--schedules N] [--first N] [--soak SECONDS] [--jobs N] [--aim]\n"
-			   "                      [--keep-going] [--no-shrink] [--write DIR] [--crashes] [FILE...]\n"
-			   "FILEs are fixtures to replay; with --crashes, scenarios in which the agent is killed at every port call.\n");
+	(void)fprintf(out,
+		      "usage: simulation_run [--seed N [--verbose]] [--schedules N] [--first N] [--soak SECONDS] [--jobs N] [--aim]\n"
+		      "                      [--keep-going] [--no-shrink] [--write DIR] [--crashes [--every N]] [FILE...]\n"
+		      "FILEs are fixtures to replay; with --crashes, scenarios in which the agent is killed at every (Nth) port call.\n");
 }
 
 static bool read_options(int argc, char **argv)
 {
-	static const struct option known[] = { { "seed", required_argument, NULL, 's' },
-					       { "schedules", required_argument, NULL, 'n' },
-					       { "first", required_argument, NULL, 'f' },
-					       { "soak", required_argument, NULL, 't' },
-					       { "verbose", no_argument, NULL, 'v' },
-					       { "jobs", required_argument, NULL, 'j' },
-					       { "aim", no_argument, NULL, 'a' },
-					       { "keep-going", no_argument, NULL, 'k' },
-					       { "no-shrink", no_argument, NULL, 'x' },
-					       { "write", required_argument, NULL, 'w' },
-					       { "crashes", no_argument, NULL, 'c' },
-					       { "help", no_argument, NULL, 'h' },
-					       { NULL, 0, NULL, 0 } };
+	static const struct option known[] = { { "seed", required_argument, NULL, 's' },  { "schedules", required_argument, NULL, 'n' },
+					       { "first", required_argument, NULL, 'f' }, { "soak", required_argument, NULL, 't' },
+					       { "verbose", no_argument, NULL, 'v' },	  { "jobs", required_argument, NULL, 'j' },
+					       { "aim", no_argument, NULL, 'a' },	  { "keep-going", no_argument, NULL, 'k' },
+					       { "no-shrink", no_argument, NULL, 'x' },	  { "write", required_argument, NULL, 'w' },
+					       { "crashes", no_argument, NULL, 'c' },	  { "every", required_argument, NULL, 'e' },
+					       { "help", no_argument, NULL, 'h' },	  { NULL, 0, NULL, 0 } };
 	int c;
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		switch (c) {
@@ -354,6 +351,9 @@ static bool read_options(int argc, char **argv)
 		case 'c':
 			options.crashes = true;
 			break;
+		case 'e':
+			options.every = (int)strtol(optarg, NULL, 10);
+			break;
 		case 'h':
 			usage(stdout);
 			exit(0);
@@ -361,7 +361,7 @@ static bool read_options(int argc, char **argv)
 			return false;
 		}
 	}
-	return options.jobs > 0 && options.jobs <= 64;
+	return options.jobs > 0 && options.jobs <= 64 && options.every > 0 && options.every <= 1000;
 }
 
 static int remove_one(const char *path, const struct stat *about, int type, struct FTW *walk)

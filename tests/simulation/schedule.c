@@ -48,10 +48,12 @@ void step_print(const struct step *step, struct buf *out)
 	struct step_fields f = step->f;
 	buf_puts(out, step_names[step->kind]);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		if (*field(&f, i) != 0)
+		if (*field(&f, i) != 0 && strcmp(fields[i].name, "effect") == 0)
+			buf_printf(out, " effect=%s", effect_row_name((int)f.effect));
+		else if (*field(&f, i) != 0)
 			buf_printf(out, " %s=%lld", fields[i].name, (long long)*field(&f, i));
 	if (step->kind == STEP_EFFECT)
-		buf_printf(out, " # %s %s %s", effect_row_name((int)f.effect), point_names[f.point], outcome_names[f.outcome]);
+		buf_printf(out, " # %s %s", point_names[f.point], outcome_names[f.outcome]);
 }
 
 void schedule_print(const struct course *s, struct buf *out)
@@ -63,12 +65,25 @@ void schedule_print(const struct course *s, struct buf *out)
 	}
 }
 
+/* By name: their numbers change. */
+static bool read_effect(const char *name, int64_t *out)
+{
+	for (int row = 1; row < effect_rows(); row++)
+		if (strcmp(effect_row_name(row), name) == 0) {
+			*out = row;
+			return true;
+		}
+	return false;
+}
+
 static bool read_field(char *word, struct step_fields *f)
 {
 	char *value = strchr(word, '=');
 	if (value == NULL)
 		return false;
 	*value++ = '\0';
+	if (strcmp(word, "effect") == 0)
+		return read_effect(value, &f->effect);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (strcmp(fields[i].name, word) == 0) {
 			*field(f, i) = strtoll(value, NULL, 10);
@@ -120,7 +135,8 @@ bool schedule_read(const char *file, struct course *out, struct error *err)
 		ok = read_line(line, out);
 	}
 	(void)fclose(in);
-	return ok || error_set(err, ERROR_INVALID, "%s:%d: expected `seed N`, `uncovered` or a step of schedule.def with its fields", file, number);
+	return ok || error_set(err, ERROR_INVALID, "%s:%d: expected `seed N`, `uncovered` or a step of schedule.def with its fields", file,
+			       number);
 }
 
 /* ---- manifests ---- */
@@ -195,7 +211,8 @@ void session_print(int64_t version, const char *storage, struct buf *out)
 		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkDeployment\nmetadata: {name: pool, namespace: default}\nspec:\n"
 		   "  image: flink:1.20\n  flinkVersion: v1_20\n  serviceAccount: flink\n  flinkConfiguration:\n"
 		   "    taskmanager.numberOfTaskSlots: '1'\n    state.checkpoints.dir: %s/c\n    state.savepoints.dir: %s/s\n"
-		   "    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: %s/ha\n"
+		   "    execution.checkpointing.interval: 1s\n    high-availability.type: kubernetes\n    high-availability.storageDir: "
+		   "%s/ha\n"
 		   "  jobManager: {resource: {cpu: 0.1, memory: 800m}}\n  taskManager: {resource: {cpu: 0.1, memory: 800m}}\n"
 		   "---\napiVersion: flink.apache.org/v1beta1\nkind: FlinkSessionJob\nmetadata: {name: task, namespace: default}\nspec:\n"
 		   "  deploymentName: pool\n  job:\n    jarURI: local:///opt/count.jar\n    entryClass: Count\n    parallelism: 1\n"

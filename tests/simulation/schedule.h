@@ -21,8 +21,9 @@ enum step_kind {
 
 #define FIELDS(X)                                                                                                                   \
 	X(at)                                                                                                                       \
-	X(call) X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms) \
-		X(node) X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress) X(trim) X(session)
+	X(call)                                                                                                                     \
+	X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms) X(node) \
+		X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress) X(trim) X(session)
 
 struct step {
 	enum step_kind kind;

@@ -176,8 +176,11 @@ static enum verdict before(struct tap *tap, const struct http_request *r, int64_
 	check_request(w, tap, r);
 	if (w->kinds != NULL && !w->healed && w->calls < CALLS_MAX)
 		w->kinds[w->calls] = strstr(r->path, "/leases") != NULL ? 'l' : is_write(r) ? 'w' : 'r';
-	if (is_write(r))
+	if (is_write(r)) {
 		w->writes++;
+		if (!w->members[tap->member].led)
+			world_fail(w, "invariant 8: %s %s by an agent that never led", r->method, r->path);
+	}
 	int64_t fault = wanted(tap, crash);
 	if (w->crash_at != 0 && w->calls == w->crash_at) {
 		*crash = true;
@@ -212,6 +215,9 @@ static bool tap_send(void *context, const struct http_request *r, struct http_re
 	}
 	if (verdict != LOST && is_write(r) && (strstr(r->path, "/weir-ledger-") != NULL || strstr(r->path, "/configmaps?") != NULL))
 		check_ledgers(w);
+	if (strstr(r->path, "/leases") != NULL && r->body != NULL && (verdict == LOST_DONE || (ok && response->status < 300)) &&
+	    strstr(r->body, w->members[tap->member].agent.identity) != NULL)
+		w->members[tap->member].led = true;
 	note_outcome(w, tap, !ok ? OUTCOME_UNKNOWN : response->status >= 400 ? OUTCOME_REFUSED : OUTCOME_OK);
 	world_trace(w, "%d #%llu %s %s -> %d", tap->member, (unsigned long long)w->calls, r->method, r->path, ok ? response->status : -1);
 	if (w->verbose && r->body != NULL && (strstr(r->path, "weir-ledger") != NULL || strstr(r->path, "/stop") != NULL))

@@ -42,6 +42,7 @@ struct member {
 	uint64_t rng;
 	int seen_commit; /* the newest that it polled; -1: none */
 	char problem[40];
+	bool led; /* it has held the lease */
 };
 
 struct commit {
@@ -99,10 +100,11 @@ struct world {
 	bool edited_stateless[JOBS]; /* or a person has set one in the cluster */
 	int64_t last_start_at[JOBS];
 	bool periodic;		/* a version asks for savepoints at intervals */
-	bool edited_off;	/* a person has turned preflight off in the cluster */
+	bool unchecked;		/* a person has let something in past preflight */
 	bool ha[JOBS];		/* of the newest version */
 	bool lost_state;	/* some state is gone, or cannot be known of */
 	char chosen[JOBS][512]; /* paths that a person named */
+	bool keeps_ha[JOBS];	/* its ledger says now that the cluster goes and its HA metadata stay */
 	struct buf intents;	/* every intent that any ledger ever held; see check_ledgers */
 	int launches_since_change[JOBS];
 	bool failed;
