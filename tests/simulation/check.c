@@ -266,6 +266,15 @@ static bool is_held(const struct judged *j)
 	return strcmp(sync_state(j), "Held") == 0 && (version_refused(j->git) || strstr(message, sentence) != NULL);
 }
 
+/* Good content stays out because preflight could not check it, although nothing is in its way any more. */
+static bool is_unchecked(const struct judged *j)
+{
+	char message[4000];
+	sync_says(j, "message", message, sizeof message);
+	return j->git != NULL && !version_refused(j->git) && strstr(message, "could not check") != NULL &&
+	       strstr(message, job_names[j->job]) != NULL;
+}
+
 static size_t pods_of(struct world *w, const char *job)
 {
 	size_t n = 0;
@@ -306,6 +315,8 @@ static bool asks_a_person(const struct judged *j)
 
 static bool absent_settled(const struct judged *j)
 {
+	if (is_unchecked(j))
+		return not_yet(j, "preflight has checked nothing");
 	if (j->git != NULL)
 		return strcmp(sync_state(j), "Failed") == 0 || strcmp(sync_state(j), "Withheld") == 0 || is_held(j) ||
 		       not_yet(j, "it is not there");
@@ -341,8 +352,8 @@ static bool resource_settled(const struct judged *j, bool tree_ok)
 		return not_yet(j, "its deletion has not come to its end");
 	if (tree_ok && j->git == NULL)
 		return strcmp(sync_state(j), "Held") == 0 || strcmp(sync_state(j), "Failed") == 0 || not_yet(j, "it should be gone");
-	if (tree_ok && strcmp(sync_state(j), "Pending") == 0)
-		return not_yet(j, "the sync is pending");
+	if (tree_ok && (strcmp(sync_state(j), "Pending") == 0 || is_unchecked(j)))
+		return not_yet(j, "the sync is pending, or preflight has checked nothing");
 	if (asks_a_person(j) || (j->w->lost_state && j->ledger.op.kind == OP_NONE))
 		return true; /* no program brings back what the storage lost */
 	if (j->ledger.op.kind != OP_NONE)

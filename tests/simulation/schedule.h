@@ -19,7 +19,8 @@ enum step_kind {
 	STEP_COUNT
 };
 
-/* clang-format off: it never comes to an end with this list */
+/* The formatter never comes to an end with this list. */
+/* clang-format off */
 #define FIELDS(X) \
 	X(at) X(call) X(job) X(mode) X(ha) X(chk) X(dir) X(kind) X(susp) X(num) X(retry) X(restore) X(pre) X(gone) X(fault) X(span) X(ms) \
 	X(node) X(done) X(effect) X(nth) X(point) X(outcome) X(m) X(member) X(nonce) X(cknonce) X(ingress) X(trim) X(session)
