@@ -6,7 +6,7 @@
 #include "lifecycle/change.h"
 #include "lifecycle/internal.h"
 
-enum { ADJUST_ATTEMPTS = 3 };
+enum { ADJUST_ATTEMPTS = 3, ADJUST_PATIENCE_MS = 60000 };
 
 static enum change_class change_of(const struct turn *t, struct buf *words)
 {
@@ -56,6 +56,7 @@ static void adjusted(struct turn *t)
 	struct ledger *l = t->ledger;
 	struct ledger_launch *live = ledger_live(l);
 	struct ledger_launch fresh = { .generation = node_integer(node_find(t->in->resource, "metadata/generation"), 0),
+				       .made_by = live->made_by != 0 ? live->made_by : live->number,
 				       .restore = live->restore,
 				       .submitted_at = live->submitted_at,
 				       .running_at = t->in->now_ms,
@@ -80,17 +81,23 @@ void adjust_continue(struct turn *t)
 {
 	struct ledger *l = t->ledger;
 	struct ledger_launch *live = ledger_live(l);
+	const struct observation *s = t->in->seen;
+	bool same = live != NULL && t->target == TARGET_SPEC && !t->deleting && strcmp(l->op.digest, t->target_digest) == 0;
+	if (same && l->op.settled_at != 0) {
+		adjusted(t); /* whatever the job does now that it is rescaled is the new version's */
+		return;
+	}
+	bool blind = cluster_unseen(t) || s->rest != SEEN_PRESENT || s->job != JOB_RUNNING;
+	if (same && blind && t->in->now_ms - l->op.started_at < ADJUST_PATIENCE_MS) {
+		wait_for(t, "waiting for the job to run again, to see whether it took the change");
+		return;
+	}
 	if (live == NULL || t->target_digest == NULL || !possible(t, change_of(t, NULL))) {
 		bool back = live != NULL && t->target_digest != NULL && strcmp(live->digest, t->target_digest) == 0;
 		decision_reason(t->out, "the change cannot be made in place any more");
 		l->op = (struct ledger_op){ 0 };
 		if (back) /* it may have been half made: the job is brought back to what the ledger says of it by a restart */
 			stop_begin(t, "restart");
-		return;
-	}
-	bool same = strcmp(l->op.digest, t->target_digest) == 0;
-	if (same && l->op.settled_at != 0) {
-		adjusted(t);
 		return;
 	}
 	if (same && ++l->op.attempt > ADJUST_ATTEMPTS) {

@@ -59,7 +59,8 @@ void clean_note(struct turn *t)
 		return;
 	if (t->subject == SUBJECT_APPLICATION) {
 		char results[sizeof t->ledger->litter[0].name];
-		(void)snprintf(results, sizeof results, "job-result-store/%.63s/%.32s-%lld", name, live->job_id, (long long)live->number);
+		(void)snprintf(results, sizeof results, "job-result-store/%.63s/%.32s-%lld", name, live->job_id,
+			       (long long)(live->made_by != 0 ? live->made_by : live->number));
 		note(t, LITTER_RESULTS, live->number, results);
 	}
 	note(t, LITTER_HA, live->number, name);

@@ -41,12 +41,25 @@ struct field {
 
 static const struct field restore_fields[] = { INT(ledger_restore, kind), TEXT(ledger_restore, path), END };
 static const struct field launch_fields[] = {
-	INT(ledger_launch, number),	   TEXT(ledger_launch, job_id),		TEXT(ledger_launch, digest),
-	TEXT(ledger_launch, commit),	   INT(ledger_launch, generation),	SUB(ledger_launch, restore, restore_fields),
-	INT(ledger_launch, submitted_at),  INT(ledger_launch, running_at),	INT(ledger_launch, stable_at),
-	INT(ledger_launch, ended_at),	   INT(ledger_launch, checkpoints),	INT(ledger_launch, silent_since),
-	INT(ledger_launch, failed_before), INT(ledger_launch, restarts_before), TEXT(ledger_launch, outcome),
-	TEXT(ledger_launch, refused),	   HEAP(ledger_launch, spec),		END,
+	INT(ledger_launch, number),
+	TEXT(ledger_launch, job_id),
+	TEXT(ledger_launch, digest),
+	TEXT(ledger_launch, commit),
+	INT(ledger_launch, generation),
+	INT(ledger_launch, made_by),
+	SUB(ledger_launch, restore, restore_fields),
+	INT(ledger_launch, submitted_at),
+	INT(ledger_launch, running_at),
+	INT(ledger_launch, stable_at),
+	INT(ledger_launch, ended_at),
+	INT(ledger_launch, checkpoints),
+	INT(ledger_launch, silent_since),
+	INT(ledger_launch, failed_before),
+	INT(ledger_launch, restarts_before),
+	TEXT(ledger_launch, outcome),
+	TEXT(ledger_launch, refused),
+	HEAP(ledger_launch, spec),
+	END,
 };
 static const struct field op_fields[] = {
 	INT(ledger_op, kind),	    INT(ledger_op, launch),

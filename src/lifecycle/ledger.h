@@ -47,6 +47,7 @@ struct ledger_launch {
 	char digest[65]; /* of the effective content, lifecycle/digest.h */
 	char commit[48];
 	int64_t generation;
+	int64_t made_by; /* the launch that made its cluster, where it is an earlier one that was changed in place; 0: itself */
 	struct ledger_restore restore;
 	int64_t submitted_at, running_at, stable_at, ended_at; /* ms; 0: not yet */
 	int64_t checkpoints;				       /* completed by this launch, as far as stability asks */

@@ -354,6 +354,8 @@ static bool resource_settled(const struct judged *j, bool tree_ok)
 		return strcmp(sync_state(j), "Held") == 0 || strcmp(sync_state(j), "Failed") == 0 || not_yet(j, "it should be gone");
 	if (tree_ok && (strcmp(sync_state(j), "Pending") == 0 || is_unchecked(j)))
 		return not_yet(j, "the sync is pending, or preflight has checked nothing");
+	if (j->ledger.probe.pod[0] != '\0' && j->ledger.op.kind == OP_NONE)
+		return not_yet(j, "the pod that looked into a storage is still there");
 	if (asks_a_person(j) || (j->w->lost_state && j->ledger.op.kind == OP_NONE))
 		return true; /* no program brings back what the storage lost */
 	if (j->ledger.op.kind != OP_NONE)

@@ -34,6 +34,7 @@ until_true 'it is gone' has_ingress ''
 until_true 'it is stable' stable
 expect 'the job was not restarted' [ "$(sees_job && echo "$id")" = "$two" ]
 
+refute 'what the running cluster still uses is cleaned up' grep -q 'job-result-store/orders/[0-9a-f]*-2 is used by nothing' "$logs/agent.log"
 put job.yaml image flink:1.20-v2
 push 'an upgrade after all that'
 until_true 'the job is another one' other_job "$two"
