@@ -4,7 +4,7 @@
 
 #include "lifecycle/internal.h"
 
-enum { CANCEL_PATIENCE_MS = 60000 };
+enum { CANCEL_PATIENCE_MS = 60000, AWAY_MS = 180000 };
 
 bool state_absent(struct turn *t, const struct ledger_restore *state)
 {
@@ -277,6 +277,10 @@ void stop_continue(struct turn *t)
 	}
 	if (s->savepoint == SAVEPOINT_NO_SUCH_TRIGGER && s->job == JOB_NONE && s->rest == SEEN_PRESENT && age > 60000) {
 		stop_forgotten(t);
+		return;
+	}
+	if (s->rest != SEEN_PRESENT && !s->jm_available && s->savepoint != SAVEPOINT_COMPLETED && !cluster_unseen(t) && age > AWAY_MS) {
+		stop_rethink(t, "the JobManager does not come back");
 		return;
 	}
 	wait_for(t, s->savepoint == SAVEPOINT_IN_PROGRESS ? "the savepoint is in progress"

@@ -28,6 +28,8 @@ static void note_progress(struct turn *t, struct ledger_launch *live)
 	if (live->stable_at != 0)
 		return;
 	bool bounded_done = s->job == JOB_FINISHED;
+	if (bounded_done && live->running_at == 0)
+		live->running_at = t->in->now_ms; /* it was done before anybody saw it run */
 	bool proven = s->job == JOB_RUNNING && launch_restarts(live, s) < t->in->policy->job_restarts &&
 		      t->in->now_ms - live->running_at >= t->in->policy->stable_after_ms &&
 		      (!t->in->config->checkpointing || live->checkpoints >= enough);
