@@ -341,6 +341,15 @@ static void remove_look(struct turn *t)
 	}
 }
 
+/* Is the next launch to start from where this one did, because it was thought to have completed nothing? */
+static bool back_to_its_start(const struct turn *t)
+{
+	const struct ledger *l = t->ledger;
+	const struct ledger_launch *live = ledger_live(t->ledger);
+	return live != NULL && l->next.kind == RESTORE_PATH && strcmp(l->next.path, live->restore.path) == 0 && l->rewind[0] == '\0' &&
+	       redeploy_path(t) == NULL;
+}
+
 void remove_continue(struct turn *t)
 {
 	const struct observation *s = t->in->seen;
@@ -370,6 +379,12 @@ void remove_continue(struct turn *t)
 			       (long long)s->tm_pods);
 		wait_for(t, why);
 		return;
+	}
+	if (!op->keep_ha && s->ha_checkpoint && back_to_its_start(t)) {
+		t->ledger->next = (struct ledger_restore){ .kind = RESTORE_HA };
+		t->ledger->had_checkpoint = 1;
+		op->keep_ha = 1;
+		decision_reason(t->out, "the job completed a checkpoint while its pods were stopping: only its HA metadata know where");
 	}
 	if (!op->keep_ha && s->ha == SEEN_PRESENT) {
 		t->out->effect = EFFECT_DELETE_HA;
