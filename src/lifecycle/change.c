@@ -42,13 +42,14 @@ static const struct rule rules[] = {
 	SAME("flinkConfiguration.state.checkpoints.dir", DANGEROUS),
 };
 
-const char *change_class_name(enum change_class class)
+static const char *change_class_name(enum change_class class)
 {
 	static const char *const names[] = { "ignored", "in place", "rescale", "restart", "dangerous" };
 	return names[class];
 }
 
-enum change_class change_class_of(const char *field, bool standalone)
+/* The class of one field, such as "job.parallelism" or "flinkConfiguration.state.backend.type". */
+static enum change_class change_class_of(const char *field, bool standalone)
 {
 	const struct rule *best = &rules[0];
 	for (size_t i = 1; i < ARRAY_SIZE(rules); i++)

@@ -18,10 +18,7 @@ enum change_class {
 	CHANGE_CLASS_RESTART,	/* stop with state, start anew */
 	CHANGE_CLASS_DANGEROUS, /* a restart that may not be able to read the old state */
 };
-const char *change_class_name(enum change_class class);
 
-/* The class of one field, such as "job.parallelism" or "flinkConfiguration.state.backend.type". */
-enum change_class change_class_of(const char *field, bool standalone);
 /*
  * Compares two specs. `words` gets the fields that differ with both values and their class, the gravest first, at most so many that the
  * text stays under 180 bytes; values of sensitive options are masked.

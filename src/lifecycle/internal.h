@@ -32,8 +32,6 @@ void stop_give_up(struct turn *t, const char *told);  /* a deletion goes on with
 void stop_restore(struct turn *t, const char *path);  /* the next launch starts from there */
 void stop_continue(struct turn *t);		      /* op OP_STOP */
 void remove_continue(struct turn *t);		      /* op OP_REMOVE */
-/* Was the state looked for and surely not found? Then the turn waits for a choice. */
-bool state_absent(struct turn *t, const struct ledger_restore *state);
 void remove_begin(struct turn *t, const char *reason, bool keep_ha);
 /* probe.c */
 void probe_note(struct turn *t); /* what the pod said goes into the ledger */

@@ -6,7 +6,7 @@
 
 enum { CANCEL_PATIENCE_MS = 60000, AWAY_MS = 180000 };
 
-bool state_absent(struct turn *t, const struct ledger_restore *state)
+static bool state_absent(struct turn *t, const struct ledger_restore *state)
 {
 	return state->kind == RESTORE_PATH && state_unusable(t, state->path, false);
 }
